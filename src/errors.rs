@@ -3,7 +3,7 @@
 use std::io;
 
 use rustpython_vm::{
-    AsObject, PyResult, VirtualMachine, builtins::PyBaseExceptionRef, host_env::errno::strerror_string,
+    VirtualMachine, builtins::PyBaseExceptionRef, host_env::errno::strerror_string,
 };
 
 /// `OSError(errno, strerror)`, as the subclass that PEP 3151 assigns to `errno`.
@@ -12,7 +12,7 @@ pub(crate) fn from_errno(vm: &VirtualMachine, errno: i32) -> PyBaseExceptionRef 
     let args = vec![vm.ctx.new_int(errno).into(), vm.ctx.new_str(text).into()];
     // Through the class's constructor: it picks the subclass and leaves two `args`, where the VM's own
     // conversion from `io::Error` leaves five.
-    match vm.invoke_exception(vm.ctx.exceptions.os_error.to_owned(), args) {
+    match vm.invoke_exception(vm.ctx.exceptions.os_error, args) {
         Ok(error) => error,
         Err(error) => error,
     }
