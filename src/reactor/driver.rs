@@ -1,0 +1,390 @@
+//! A driver: one epoll set, turned by one thread, and told of changes by any.
+//!
+//! Each thread that blocks has a driver of its own, made at its first wait and dropped with the thread. A driver costs one
+//! descriptor. To wake a thread that sleeps in its driver, the process has one eventfd that is always readable:
+//! arming an edge-triggered interest in it queues an event in the driver's epoll set at once. (mio's `Waker` would cost
+//! an eventfd a driver.) A driver that nobody uses may be taken away when descriptors run out; its thread makes another.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    mem::{self, ManuallyDrop},
+    os::fd::{AsRawFd, OwnedFd, RawFd},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicI32, AtomicU64, Ordering},
+    },
+    task::Wake,
+    time::{Duration, Instant},
+};
+
+use mio::{Interest, Token, unix::SourceFd};
+use slab::Slab;
+
+use super::{
+    fork_mutex::ForkMutex,
+    parking::Parking,
+    process,
+    ref_word::RefWord,
+    source::Inner,
+    system,
+    wait_list::{Direction, Directions},
+};
+
+/// The token of a wake-up, which no source has.
+const WAKE: u64 = u64::MAX;
+
+/// How long a driver may lie unused before making another one takes it away.
+const IDLE_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a thread shares with those that wake it and with the sources that it waits for.
+pub(super) struct Core {
+    poll: ManuallyDrop<mio::Poll>,
+    epoll: RawFd,
+    /// References are held by users of `poll`; it is dropped when closed and unreferenced.
+    word: RefWord,
+    parking: Parking,
+    slots: ForkMutex<Slots>,
+    generation: u32,
+    /// Milliseconds since the process's first driver.
+    last_used: AtomicU64,
+}
+
+#[derive(Default)]
+struct Slots {
+    sources: Slab<(u32, Arc<Inner>)>,
+    /// Bumped for every source: a late event of an older one in the same slot is told apart by it.
+    next: u32,
+}
+
+/// A token is a slot and the generation of its occupant.
+fn token(index: usize, occupant: u32) -> u64 {
+    (index as u64) << 32 | u64::from(occupant)
+}
+
+fn slot(token: u64) -> (usize, u32) {
+    ((token >> 32) as usize, token as u32)
+}
+
+fn interest(directions: Directions) -> Interest {
+    match (directions.contains(Direction::Read), directions.contains(Direction::Write)) {
+        (true, true) => Interest::READABLE | Interest::WRITABLE,
+        (false, true) => Interest::WRITABLE,
+        _ => Interest::READABLE,
+    }
+}
+
+fn milliseconds() -> u64 {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    u64::try_from(START.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The process's always readable eventfd, or -1. A child closes its copy and makes its own.
+static WAKE_DESCRIPTOR: AtomicI32 = AtomicI32::new(-1);
+
+fn wake_descriptor() -> io::Result<RawFd> {
+    let fd = WAKE_DESCRIPTOR.load(Ordering::Acquire);
+    if fd >= 0 {
+        return Ok(fd);
+    }
+    let made = system::always_readable()?;
+    match WAKE_DESCRIPTOR.compare_exchange(-1, made.as_raw_fd(), Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => {
+            let fd = made.as_raw_fd();
+            mem::forget::<OwnedFd>(made);
+            Ok(fd)
+        }
+        Err(other) => Ok(other),
+    }
+}
+
+/// For the fork handler: async-signal-safe.
+pub(super) fn close_wake_descriptor_in_child() {
+    let fd = WAKE_DESCRIPTOR.swap(-1, Ordering::Relaxed);
+    if fd >= 0 {
+        let _ = system::close(fd);
+    }
+}
+
+/// Wakes the thread that [`super::park`] last made the target of signals. Async-signal-safe, but for `errno`.
+pub(crate) fn poke_signal_target() {
+    let epoll = process::SIGNAL_TARGET.load(Ordering::Relaxed);
+    let readable = WAKE_DESCRIPTOR.load(Ordering::Relaxed);
+    if epoll >= 0 && readable >= 0 {
+        system::poke(epoll, readable, WAKE);
+    }
+}
+
+impl Core {
+    pub(super) fn new() -> io::Result<Arc<Self>> {
+        process::watch_forks();
+        sweep();
+        wake_descriptor()?;
+        let poll = mio::Poll::new()?;
+        let epoll = poll.as_raw_fd();
+        let generation = process::generation();
+        let core = Arc::new(Self {
+            poll: ManuallyDrop::new(poll),
+            epoll,
+            word: RefWord::new(generation),
+            parking: Parking::new(),
+            slots: ForkMutex::new(Slots::default()),
+            generation,
+            last_used: AtomicU64::new(milliseconds()),
+        });
+        process::with_drivers(|drivers| drivers.push((epoll, Arc::downgrade(&core))));
+        Ok(core)
+    }
+
+    /// Runs `f` while the epoll set is certain to be open; `None` when it is not, or belongs to a parent process.
+    fn with_poll<R>(&self, f: impl FnOnce(&mio::Poll) -> R) -> Option<R> {
+        if self.generation != process::generation() || !self.word.acquire(self.generation) {
+            return None;
+        }
+        let result = f(&self.poll);
+        if self.word.release(self.generation) {
+            self.dispose();
+        }
+        Some(result)
+    }
+
+    /// Keeps the driver from being reclaimed until [`Self::end_use`]. False when it is gone.
+    pub(super) fn begin_use(&self) -> bool {
+        self.generation == process::generation() && self.word.acquire(self.generation)
+    }
+
+    pub(super) fn end_use(&self) {
+        self.last_used.store(milliseconds(), Ordering::Relaxed);
+        if self.word.release(self.generation) {
+            self.dispose();
+        }
+    }
+
+    pub(super) fn epoll(&self) -> RawFd {
+        self.epoll
+    }
+
+    /// Tells the kernel to report these directions of a source. Its token here, which `known` is if it has one.
+    pub(super) fn arm(
+        &self,
+        source: &Arc<Inner>,
+        fd: RawFd,
+        wanted: Directions,
+        known: Option<u64>,
+    ) -> io::Result<u64> {
+        let armed = self.with_poll(|poll| {
+            let registry = poll.registry();
+            let mut fd = SourceFd(&fd);
+            if let Some(token) = known {
+                registry.reregister(&mut fd, Token(token as usize), interest(wanted))?;
+                return Ok(token);
+            }
+            let mut slots = self.slots.lock();
+            let occupant = slots.next;
+            slots.next = occupant.wrapping_add(1);
+            let index = slots.sources.insert((occupant, Arc::clone(source)));
+            let token = token(index, occupant);
+            if let Err(error) = registry.register(&mut fd, Token(token as usize), interest(wanted)) {
+                slots.sources.remove(index);
+                return Err(error);
+            }
+            Ok(token)
+        });
+        armed.unwrap_or_else(|| Err(io::Error::from_raw_os_error(libc::EBADF)))
+    }
+
+    /// Takes a source out before its descriptor closes: a duplicate elsewhere would keep the registration alive.
+    pub(super) fn disarm(&self, token: u64, fd: RawFd) {
+        self.with_poll(|poll| {
+            // An error means that the kernel has forgotten it: the program closed the number behind our back.
+            let _ = poll.registry().deregister(&mut SourceFd(&fd));
+            let (index, occupant) = slot(token);
+            let mut slots = self.slots.lock();
+            if slots.sources.get(index).is_some_and(|(current, _)| *current == occupant) {
+                slots.sources.remove(index);
+            }
+        });
+    }
+
+    /// Sleeps until an event, a wake-up, a signal or the deadline, and takes in what happened.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` aside, only that the epoll set is not usable any more (the program has closed its number, say).
+    pub(super) fn turn(&self, deadline: Option<Instant>) -> io::Result<()> {
+        if !self.parking.fall_asleep() {
+            self.parking.wake_up();
+            return Ok(());
+        }
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 128];
+        let happened = system::epoll_wait(self.epoll, &mut events, deadline);
+        self.parking.wake_up();
+        let happened = match happened {
+            Ok(happened) => happened,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for event in happened {
+            if event.u64 != WAKE {
+                self.dispatch(event.u64, event.events as i32);
+            }
+        }
+        Ok(())
+    }
+
+    fn dispatch(&self, token: u64, events: i32) {
+        let (index, occupant) = slot(token);
+        let source = match self.slots.lock().sources.get(index) {
+            Some((current, source)) if *current == occupant => Arc::clone(source),
+            _ => return,
+        };
+        let both = events & (libc::EPOLLERR | libc::EPOLLHUP) != 0;
+        let read = both || events & (libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLPRI) != 0;
+        let write = both || events & libc::EPOLLOUT != 0;
+        source.event(self, read, write);
+    }
+
+    /// The second half of closing: the word says closed and unreferenced, so nobody else uses the epoll set.
+    fn dispose(&self) {
+        process::with_drivers(|drivers| drivers.retain(|(epoll, _)| *epoll != self.epoll));
+        let sources = mem::take(&mut self.slots.lock().sources);
+        // SAFETY: only the caller that the reference word elects comes here, once, and no reference is out.
+        drop(unsafe { std::ptr::read(&*self.poll) });
+        for (_, (_, source)) in sources {
+            source.forget(self);
+        }
+    }
+
+    /// Ends the use that [`Self::begin_use`] began, and the driver.
+    pub(super) fn abandon(&self) {
+        self.end_use();
+        self.close();
+    }
+
+    fn close(&self) {
+        if self.generation == process::generation() && self.word.close(self.generation) == super::ref_word::Close::Idle {
+            self.dispose();
+        }
+    }
+}
+
+impl Wake for Core {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.parking.notify() {
+            let readable = WAKE_DESCRIPTOR.load(Ordering::Acquire);
+            self.with_poll(|_| system::poke(self.epoll, readable, WAKE));
+        }
+    }
+}
+
+/// Closes drivers whose threads are not waiting and have not for `idle_for`; how many.
+///
+/// For a caller that has met EMFILE: the descriptors may be enough for another try.
+pub fn reclaim_idle_drivers(idle_for: Duration) -> usize {
+    let unused_since = milliseconds().saturating_sub(u64::try_from(idle_for.as_millis()).unwrap_or(u64::MAX));
+    let cores: Vec<Arc<Core>> = process::with_drivers(|drivers| {
+        drivers
+            .iter()
+            .filter_map(|(_, core)| Weak::upgrade(core))
+            .filter(|core| core.last_used.load(Ordering::Relaxed) <= unused_since)
+            .collect()
+    });
+    cores
+        .iter()
+        .filter(|core| core.word.close_if_idle(core.generation))
+        .map(|core| core.dispose())
+        .count()
+}
+
+/// Reclaims what has lain unused for long, now and then.
+fn sweep() {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let (now, last) = (milliseconds(), LAST.load(Ordering::Relaxed));
+    let limit = u64::try_from(IDLE_LIMIT.as_millis()).unwrap_or(u64::MAX);
+    if now.saturating_sub(last) >= limit && LAST.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        reclaim_idle_drivers(IDLE_LIMIT);
+    }
+}
+
+/// The calling thread's driver.
+struct Mine(RefCell<Option<Arc<Core>>>);
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        if let Some(core) = self.0.get_mut().take() {
+            retire(core);
+        }
+    }
+}
+
+fn retire(core: Arc<Core>) {
+    if core.generation == process::generation() {
+        core.close();
+    } else {
+        // A parent's: its sources' lists and its epoll number mean nothing here.
+        mem::forget(core);
+    }
+}
+
+thread_local! {
+    static MINE: Mine = const { Mine(RefCell::new(None)) };
+    static POLLING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The calling thread's own driver, in use until [`Core::end_use`].
+///
+/// # Errors
+///
+/// No descriptor or memory for one (EMFILE, ENFILE, ENOMEM), or the thread is past its thread-local data.
+pub(super) fn own() -> io::Result<Arc<Core>> {
+    MINE.try_with(|mine| {
+        let mut mine = mine.0.try_borrow_mut().map_err(|_| io::Error::from_raw_os_error(libc::EBUSY))?;
+        if let Some(core) = &*mine {
+            if core.begin_use() {
+                return Ok(Arc::clone(core));
+            }
+        }
+        if let Some(gone) = mine.take() {
+            retire(gone);
+        }
+        let core = Core::new()?;
+        core.begin_use();
+        *mine = Some(Arc::clone(&core));
+        Ok(core)
+    })
+    .unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::EBUSY)))
+}
+
+/// Drops the calling thread's driver: its epoll set has failed.
+pub(super) fn discard_own() {
+    let _ = MINE.try_with(|mine| mine.0.try_borrow_mut().map(|mut mine| mine.take().map(retire)));
+}
+
+/// Runs `f` so that readiness futures polled in it register with this thread's driver.
+pub(super) fn polling<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            POLLING.set(self.0);
+        }
+    }
+    let _restore = Restore(POLLING.replace(true));
+    f()
+}
+
+/// Whether a readiness future polled here and now belongs to this thread's own driver.
+pub(super) fn is_polling() -> bool {
+    POLLING.get()
+}
+
+/// The driver in use by this thread's `block_on`, if it could get one.
+pub(super) fn in_use() -> Option<Arc<Core>> {
+    MINE.try_with(|mine| mine.0.try_borrow().ok().and_then(|mine| mine.clone()))
+        .ok()
+        .flatten()
+        .filter(|core| core.generation == process::generation() && core.word.is_busy(core.generation))
+}

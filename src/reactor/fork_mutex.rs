@@ -1,0 +1,113 @@
+//! A lock for short critical sections that a forked child can always take.
+//!
+//! A thread may fork while another holds such a lock; in the child that other thread does not exist. The lock word
+//! carries the generation of the process whose thread holds it, so a child takes over a lock that its parent's
+//! thread holds, and in any case starts with fresh contents: what the parent kept there (waiting threads, epoll sets) has
+//! no meaning in the child.
+
+use std::{
+    mem,
+    ops::{Deref, DerefMut},
+};
+
+use super::sync::{AtomicU32, Ordering, UnsafeCell, spin_loop, yield_now};
+
+pub(super) struct ForkMutex<T> {
+    /// 0 when free, else the generation of the process whose thread holds the lock.
+    holder: AtomicU32,
+    contents: UnsafeCell<Contents<T>>,
+}
+
+struct Contents<T> {
+    generation: u32,
+    value: T,
+}
+
+// SAFETY: `contents` is reached only through a guard, and `holder` admits one guard at a time. In a forked child, where a
+// lock is taken over, the previous guard's thread does not exist.
+unsafe impl<T: Send> Send for ForkMutex<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for ForkMutex<T> {}
+
+impl<T: Default> ForkMutex<T> {
+    #[cfg(not(loom))]
+    pub(super) const fn new(value: T) -> Self {
+        Self { holder: AtomicU32::new(0), contents: UnsafeCell::new(Contents { generation: 0, value }) }
+    }
+
+    #[cfg(loom)]
+    pub(super) fn new(value: T) -> Self {
+        Self { holder: AtomicU32::new(0), contents: UnsafeCell::new(Contents { generation: 0, value }) }
+    }
+
+    /// Takes the lock, spinning: the sections it guards are a few instructions and at most one `epoll_ctl`.
+    #[cfg(not(loom))]
+    pub(super) fn lock(&self) -> ForkGuard<'_, T> {
+        self.lock_in(super::process::generation())
+    }
+
+    /// [`Self::lock`] in the process of this generation.
+    pub(super) fn lock_in(&self, generation: u32) -> ForkGuard<'_, T> {
+        let mut spins = 0;
+        loop {
+            match self.holder.compare_exchange_weak(0, generation, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(holder) if holder != 0 && holder != generation => {
+                    if self
+                        .holder
+                        .compare_exchange(holder, generation, Ordering::Acquire, Ordering::Relaxed)
+                        .is_ok()
+                    {
+                        break;
+                    }
+                }
+                Err(_) => {
+                    spins += 1;
+                    if spins < 64 { spin_loop() } else { yield_now() }
+                }
+            }
+        }
+        self.contents.with_mut(|contents| {
+            // SAFETY: the lock is held.
+            let contents = unsafe { &mut *contents };
+            if contents.generation != generation {
+                let stale = mem::take(&mut contents.value);
+                // A fresh lock (generation 0) holds the value it was made with; an inherited one holds the parent's, maybe
+                // half-written, and its destructors would act on the parent's threads and descriptors.
+                if contents.generation == 0 {
+                    contents.value = stale;
+                } else {
+                    mem::forget(stale);
+                }
+                contents.generation = generation;
+            }
+        });
+        ForkGuard { mutex: self }
+    }
+}
+
+pub(super) struct ForkGuard<'a, T> {
+    mutex: &'a ForkMutex<T>,
+}
+
+impl<T> Deref for ForkGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the guard holds the lock for as long as the borrow of itself.
+        self.mutex.contents.with(|contents| unsafe { &(*contents).value })
+    }
+}
+
+impl<T> DerefMut for ForkGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the guard holds the lock, and is borrowed exclusively.
+        self.mutex.contents.with_mut(|contents| unsafe { &mut (*contents).value })
+    }
+}
+
+impl<T> Drop for ForkGuard<'_, T> {
+    fn drop(&mut self) {
+        self.mutex.holder.store(0, Ordering::Release);
+    }
+}

@@ -1,0 +1,133 @@
+//! `block_on` on the calling thread's own driver: the thread that waits turns the epoll set itself, without a hop.
+//!
+//! It never touches another runtime, and so works on any thread, a tokio worker's included.
+
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use super::{
+    driver::{self, Core},
+    process::SIGNAL_TARGET,
+    source::take_plain_wait,
+    system,
+};
+
+/// How long a thread without a driver sleeps before it looks whether it was woken.
+const PLAIN_SLICE: Duration = Duration::from_millis(10);
+
+/// The deadline passed first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut;
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("timed out")
+    }
+}
+
+impl Error for TimedOut {}
+
+/// What [`poll_or_park`] came back with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<T> {
+    /// The future has completed.
+    Ready(T),
+    /// The deadline has passed, and the future has not completed.
+    TimedOut,
+    /// Something else ended the sleep: a signal, a wake-up. Look at what may have changed, and call again.
+    Woken,
+}
+
+/// Runs the future to its end on this thread, which sleeps in its own driver meanwhile.
+///
+/// # Errors
+///
+/// [`TimedOut`], never early, if the deadline passes first.
+pub fn block_on<F: Future>(future: F, deadline: Option<Instant>) -> Result<F::Output, TimedOut> {
+    let mut future = pin!(future);
+    loop {
+        match poll_or_park(future.as_mut(), deadline) {
+            Step::Ready(output) => return Ok(output),
+            Step::TimedOut => return Err(TimedOut),
+            Step::Woken => {}
+        }
+    }
+}
+
+/// Polls the future and, if it is not ready, sleeps once and polls again.
+pub fn poll_or_park<F: Future>(future: Pin<&mut F>, deadline: Option<Instant>) -> Step<F::Output> {
+    park(future, deadline, false)
+}
+
+/// [`poll_or_park`] on the thread that handles signals: `poke_signal_target` ends its sleep.
+///
+/// When the thread's driver is new to signals, it comes back [`Step::Woken`] without sleeping, as a signal may have
+/// come before it could be told of.
+#[cfg(feature = "python")]
+pub(crate) fn poll_or_park_for_signals<F: Future>(future: Pin<&mut F>, deadline: Option<Instant>) -> Step<F::Output> {
+    park(future, deadline, true)
+}
+
+/// Ends the use of a driver when the sleep is over.
+struct InUse(Arc<Core>);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.end_use();
+    }
+}
+
+fn park<F: Future>(mut future: Pin<&mut F>, deadline: Option<Instant>, for_signals: bool) -> Step<F::Output> {
+    let core = driver::own().ok().map(InUse);
+    let waker = match &core {
+        Some(InUse(core)) => Waker::from(Arc::clone(core)),
+        // Without a driver the thread looks by itself, every `PLAIN_SLICE`.
+        None => Waker::noop().clone(),
+    };
+    let mut cx = Context::from_waker(&waker);
+    let mut poll = || driver::polling(|| future.as_mut().poll(&mut cx));
+    if let Poll::Ready(output) = poll() {
+        return Step::Ready(output);
+    }
+    if let (true, Some(InUse(core))) = (for_signals, &core) {
+        let target = core.epoll();
+        if SIGNAL_TARGET.swap(target, std::sync::atomic::Ordering::Relaxed) != target {
+            return Step::Woken;
+        }
+    }
+    sleep(core.as_ref().map(|InUse(core)| core), deadline);
+    match poll() {
+        Poll::Ready(output) => Step::Ready(output),
+        Poll::Pending if deadline.is_some_and(|deadline| Instant::now() >= deadline) => Step::TimedOut,
+        Poll::Pending => Step::Woken,
+    }
+}
+
+fn sleep(core: Option<&Arc<Core>>, deadline: Option<Instant>) {
+    let plain = take_plain_wait();
+    if let (None, Some(core)) = (&plain, core) {
+        if core.turn(deadline).is_err() {
+            driver::discard_own();
+        }
+        return;
+    }
+    let left = deadline.map_or(PLAIN_SLICE, |deadline| {
+        deadline.saturating_duration_since(Instant::now()).min(PLAIN_SLICE)
+    });
+    match plain {
+        Some(wait) => {
+            wait.poll(left);
+        }
+        // Not `park_timeout`, which a signal does not end.
+        None => system::sleep(left),
+    }
+    // What was polled is forgotten: the next poll of the future says what it waits for then.
+    let _ = take_plain_wait();
+}

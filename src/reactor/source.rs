@@ -1,0 +1,344 @@
+//! A source: one open socket's descriptor, its waiters, and the futures of its readiness.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    future::Future,
+    io,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    pin::Pin,
+    ptr,
+    sync::Arc,
+    task::{Context, Poll},
+    thread,
+    time::Duration,
+};
+
+use super::{
+    background,
+    driver::{self, Core},
+    process,
+    ref_word::{Close, RefWord},
+    system,
+    wait_list::{Direction, Wait, WaitList},
+};
+
+/// What waiting for a closed or detached source ends with: `EBADF`, as a system call on it would.
+pub(super) fn closed() -> io::Error {
+    io::Error::from_raw_os_error(libc::EBADF)
+}
+
+/// A driver's identity in a wait list.
+#[derive(Clone)]
+pub(super) struct DriverHandle(Arc<Core>);
+
+impl PartialEq for DriverHandle {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+pub(super) struct Inner {
+    fd: RawFd,
+    word: RefWord,
+    waits: WaitList<DriverHandle>,
+}
+
+impl Inner {
+    /// Runs `f` on the descriptor, which stays open meanwhile; `None` when closed.
+    fn with_fd<R>(self: &Arc<Self>, f: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
+        let generation = process::generation();
+        if !self.word.acquire(generation) {
+            return None;
+        }
+        struct Release<'a>(&'a Arc<Inner>, u32);
+        impl Drop for Release<'_> {
+            fn drop(&mut self) {
+                if self.0.word.release(self.1) {
+                    let _ = self.0.dispose();
+                }
+            }
+        }
+        let _release = Release(self, generation);
+        // SAFETY: the reference keeps the descriptor open until `_release` drops.
+        Some(f(unsafe { BorrowedFd::borrow_raw(self.fd) }))
+    }
+
+    /// The second half of closing: marked closed, and no reference is out.
+    fn dispose(self: &Arc<Self>) -> io::Result<()> {
+        self.leave_drivers();
+        system::close(self.fd)
+    }
+
+    fn leave_drivers(self: &Arc<Self>) {
+        for (DriverHandle(core), token) in self.waits.clear() {
+            core.disarm(token, self.fd);
+        }
+    }
+
+    /// An event from a driver.
+    pub(super) fn event(&self, core: &Core, read: bool, write: bool) {
+        self.waits.event(|DriverHandle(known)| ptr::eq(&**known, core), read, write);
+    }
+
+    /// A driver goes away.
+    pub(super) fn forget(&self, core: &Core) {
+        self.waits.forget(|DriverHandle(known)| ptr::eq(&**known, core));
+    }
+}
+
+/// One open socket, registered with the drivers of whoever waits for it. Closes its descriptor when dropped.
+///
+/// The descriptor is armed in a driver's epoll set by the first wait there.
+pub struct Source {
+    inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("fd", &self.fd()).finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    /// Takes the descriptor over. Whether it is in blocking mode is the caller's business: the reactor never changes it.
+    #[must_use]
+    pub fn new(fd: OwnedFd) -> Self {
+        process::watch_forks();
+        let raw = fd.as_raw_fd();
+        std::mem::forget(fd);
+        let inner = Inner {
+            fd: raw,
+            word: RefWord::new(process::generation()),
+            waits: WaitList::new(process::generation),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The descriptor's number, for showing it; `None` when closed. For system calls use [`Self::with_fd`].
+    #[must_use]
+    pub fn fd(&self) -> Option<RawFd> {
+        (!self.inner.word.is_closed()).then_some(self.inner.fd)
+    }
+
+    /// Runs a system call (which must not block) on the descriptor, which stays open meanwhile; `None` when closed.
+    pub fn with_fd<R>(&self, f: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
+        self.inner.with_fd(f)
+    }
+
+    /// The count of events in a direction. Read it before the system call that may have to wait: [`Self::ready_since`].
+    #[must_use]
+    pub fn tick(&self, direction: Direction) -> u32 {
+        self.inner.waits.tick(direction)
+    }
+
+    /// Completes when there has been an event since `tick` was read: then the system call is worth another try.
+    ///
+    /// May be awaited on any executor, by any number of callers at once; each gets every event.
+    #[must_use]
+    pub fn ready_since(&self, direction: Direction, tick: u32) -> Readiness {
+        Readiness { source: Arc::clone(&self.inner), direction, seen: tick, waiting_at: None }
+    }
+
+    /// [`Self::ready_since`] now. Make it before the system call, await it after that would have blocked.
+    #[must_use]
+    pub fn readable(&self) -> Readiness {
+        self.ready_since(Direction::Read, self.tick(Direction::Read))
+    }
+
+    /// [`Self::readable`] for sending, and for the end of a connection attempt.
+    #[must_use]
+    pub fn writable(&self) -> Readiness {
+        self.ready_since(Direction::Write, self.tick(Direction::Write))
+    }
+
+    /// Makes everybody who waits for this source look again: a timeout has changed, say.
+    pub fn wake_waiters(&self) {
+        self.inner.waits.wake_all();
+    }
+
+    /// Closes the source: all waits end with `EBADF`, and the descriptor closes now, or, if another thread is in
+    /// a system call on it, when that returns. Closing again does nothing.
+    ///
+    /// # Errors
+    ///
+    /// What `close(2)` reports; the descriptor is gone all the same.
+    pub fn close(&self) -> io::Result<()> {
+        let result = match self.inner.word.close(process::generation()) {
+            Close::Idle => self.inner.dispose(),
+            Close::Already | Close::Busy => Ok(()),
+        };
+        self.inner.waits.wake_all();
+        result
+    }
+
+    /// Closes the source but not the descriptor, which the caller owns from now on; `None` when closed before.
+    ///
+    /// Waits for system calls in flight to return; none of them blocks.
+    pub fn detach(&self) -> Option<OwnedFd> {
+        // A reference of our own makes sure that nobody else is elected to close the descriptor.
+        if !self.inner.word.acquire(process::generation()) {
+            return None;
+        }
+        let generation = process::generation();
+        let first = self.inner.word.close(generation) != Close::Already;
+        self.inner.waits.wake_all();
+        if !first {
+            // Another thread closes or detaches it: it is theirs.
+            if self.inner.word.release(generation) {
+                let _ = self.inner.dispose();
+            }
+            return None;
+        }
+        while !self.inner.word.is_sole(generation) {
+            thread::yield_now();
+        }
+        self.inner.leave_drivers();
+        // The reference is never given back, so the descriptor is never disposed of.
+        // SAFETY: marked closed by us, no other reference is out, and none can be taken any more.
+        Some(unsafe { OwnedFd::from_raw_fd(self.inner.fd) })
+    }
+
+    /// Whether it has been closed or detached.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.inner.word.is_closed()
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        let _ = self.close();
+    }
+}
+
+/// What a wait without a driver waits for: see [`super::park`].
+pub(super) struct PlainWait {
+    source: Arc<Inner>,
+    direction: Direction,
+}
+
+impl PlainWait {
+    /// `poll(2)`s the descriptor; true when it is ready, or closed.
+    pub(super) fn poll(&self, timeout: Duration) -> bool {
+        let events = match self.direction {
+            Direction::Read => libc::POLLIN | libc::POLLPRI | libc::POLLRDHUP,
+            Direction::Write => libc::POLLOUT,
+        };
+        // The descriptor is held open for the time slice only, so that `close` is not put off for longer.
+        self.source.with_fd(|fd| system::poll_one(fd, events, timeout).unwrap_or(false)).unwrap_or(true)
+    }
+}
+
+thread_local! {
+    static PLAIN: RefCell<Option<PlainWait>> = const { RefCell::new(None) };
+}
+
+/// What the future polled last on this thread waits for, if it could not be armed in a driver.
+pub(super) fn take_plain_wait() -> Option<PlainWait> {
+    PLAIN.with_borrow_mut(Option::take)
+}
+
+/// The future of [`Source::ready_since`].
+///
+/// Completes with an error of `EBADF` when the source closes, or with the reactor's own where a foreign executor polls
+/// it and no descriptor or thread is to be had for the background driver.
+pub struct Readiness {
+    source: Arc<Inner>,
+    direction: Direction,
+    seen: u32,
+    /// The wait's entry in the source's list, while there is one.
+    waiting_at: Option<(DriverHandle, u64)>,
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readiness")
+            .field("fd", &self.source.fd)
+            .field("direction", &self.direction)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Readiness {
+    fn withdraw(&mut self) {
+        if let Some((driver, id)) = self.waiting_at.take() {
+            self.source.waits.withdraw(&driver, id);
+        }
+    }
+
+    fn outcome(&self) -> Option<io::Result<()>> {
+        if self.source.word.is_closed() {
+            return Some(Err(closed()));
+        }
+        (self.source.waits.tick(self.direction) != self.seen).then_some(Ok(()))
+    }
+
+    /// Waits without a driver: the thread in `block_on` polls the descriptor itself.
+    fn wait_plainly(&mut self) -> Poll<io::Result<()>> {
+        let wait = PlainWait { source: Arc::clone(&self.source), direction: self.direction };
+        if wait.poll(Duration::ZERO) {
+            return Poll::Ready(self.outcome().unwrap_or(Ok(())));
+        }
+        PLAIN.with_borrow_mut(|plain| *plain = Some(wait));
+        Poll::Pending
+    }
+
+    fn wait_at(&mut self, driver: DriverHandle, cx: &Context<'_>) -> io::Result<()> {
+        if self.waiting_at.as_ref().is_some_and(|(at, _)| *at != driver) {
+            self.withdraw();
+        }
+        let wait = Wait {
+            id: self.waiting_at.as_ref().map(|(_, id)| *id),
+            direction: self.direction,
+            seen: self.seen,
+            waker: cx.waker(),
+        };
+        let source = &self.source;
+        // The reference is taken outside the list's lock: giving back the last one takes that lock.
+        let entered = source.with_fd(|fd| {
+            source.waits.enroll(
+                &driver,
+                &wait,
+                || source.word.is_closed(),
+                |wanted, known| driver.0.arm(source, fd.as_raw_fd(), wanted, known),
+            )
+        });
+        self.waiting_at = entered.transpose()?.flatten().map(|id| (driver, id));
+        Ok(())
+    }
+}
+
+impl Future for Readiness {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(outcome) = self.outcome() {
+            self.withdraw();
+            return Poll::Ready(outcome);
+        }
+        let entered = if driver::is_polling() {
+            match driver::in_use().ok_or_else(closed).and_then(|core| self.wait_at(DriverHandle(core), cx)) {
+                Ok(()) => Ok(()),
+                // No driver (EMFILE), or it cannot take the source (ENOMEM, ENOSPC): the plainest way left.
+                Err(_) => {
+                    self.withdraw();
+                    return self.wait_plainly();
+                }
+            }
+        } else {
+            background::core().and_then(|core| self.wait_at(DriverHandle(core), cx))
+        };
+        match entered {
+            Err(error) => Poll::Ready(Err(error)),
+            Ok(()) if self.waiting_at.is_some() => Poll::Pending,
+            Ok(()) => Poll::Ready(self.outcome().unwrap_or(Ok(()))),
+        }
+    }
+}
+
+impl Drop for Readiness {
+    fn drop(&mut self) {
+        self.withdraw();
+    }
+}

@@ -1,0 +1,211 @@
+//! Who waits for a source, and the count of events that makes sure nobody waits for one that has been.
+//!
+//! Every event of a direction bumps that direction's tick. A caller reads the tick, tries its system call, and if that
+//! would have blocked waits until the tick has changed: an event between the try and the wait is seen as a changed tick,
+//! so readiness has no flag that would need clearing, and two callers cannot clear it for each other.
+
+use std::{io, mem, task::Waker};
+
+use super::{
+    fork_mutex::ForkMutex,
+    sync::{AtomicU32, Ordering},
+};
+
+/// The two directions in which a socket becomes ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Data, a connection, end of file or an error can be received.
+    Read,
+    /// There is room to send, or a connection attempt has ended.
+    Write,
+}
+
+/// A set of directions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Directions(u8);
+
+impl Directions {
+    pub(super) fn contains(self, direction: Direction) -> bool {
+        self.0 & 1 << direction as u8 != 0
+    }
+
+    pub(super) fn with(self, direction: Direction) -> Self {
+        Self(self.0 | 1 << direction as u8)
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// A source's registration with one driver, and who waits for the source there.
+struct Arm<D> {
+    driver: D,
+    /// What the driver's epoll set reports of the source.
+    armed: Directions,
+    /// The driver's name for the source, once armed.
+    token: u64,
+    waiters: Vec<Waiter>,
+}
+
+struct Arms<D> {
+    list: Vec<Arm<D>>,
+    next_id: u64,
+}
+
+impl<D> Default for Arms<D> {
+    fn default() -> Self {
+        Self { list: Vec::new(), next_id: 1 }
+    }
+}
+
+struct Waiter {
+    id: u64,
+    direction: Direction,
+    waker: Waker,
+}
+
+/// The waits for one source. `D` is a handle to a driver, compared for identity.
+pub(super) struct WaitList<D> {
+    ticks: [AtomicU32; 2],
+    arms: ForkMutex<Arms<D>>,
+    /// This process's generation; loom tests, which have no forks, pass a constant.
+    generation: fn() -> u32,
+}
+
+/// One wait, as [`WaitList::enroll`] needs it.
+pub(super) struct Wait<'a> {
+    /// What the last [`WaitList::enroll`] of this wait returned, to renew it.
+    pub(super) id: Option<u64>,
+    pub(super) direction: Direction,
+    /// The tick that was read before the system call that would have blocked.
+    pub(super) seen: u32,
+    pub(super) waker: &'a Waker,
+}
+
+impl<D: Clone + PartialEq> WaitList<D> {
+    pub(super) fn new(generation: fn() -> u32) -> Self {
+        Self {
+            ticks: [AtomicU32::new(0), AtomicU32::new(0)],
+            arms: ForkMutex::new(Arms::default()),
+            generation,
+        }
+    }
+
+    pub(super) fn tick(&self, direction: Direction) -> u32 {
+        self.ticks[direction as usize].load(Ordering::Acquire)
+    }
+
+    /// Enters a wait, unless its event has already been or `closed` says that none will come. Its id if it waits now.
+    ///
+    /// `arm` tells the kernel of the directions wanted; it gets the token of the source in this driver, if it has one, and
+    /// returns it. The caller keeps the descriptor open meanwhile.
+    pub(super) fn enroll(
+        &self,
+        driver: &D,
+        wait: &Wait<'_>,
+        closed: impl FnOnce() -> bool,
+        arm: impl FnOnce(Directions, Option<u64>) -> io::Result<u64>,
+    ) -> io::Result<Option<u64>> {
+        let mut arms = self.arms.lock_in((self.generation)());
+        let Arms { list, next_id } = &mut *arms;
+        let index = list.iter().position(|arm| arm.driver == *driver).unwrap_or_else(|| {
+            list.push(Arm {
+                driver: driver.clone(),
+                armed: Directions::default(),
+                token: 0,
+                waiters: Vec::new(),
+            });
+            list.len() - 1
+        });
+        let entry = &mut list[index];
+        if !entry.armed.contains(wait.direction) {
+            let wanted = entry.armed.with(wait.direction);
+            match arm(wanted, (!entry.armed.is_empty()).then_some(entry.token)) {
+                Ok(token) => (entry.armed, entry.token) = (wanted, token),
+                Err(error) => {
+                    if entry.armed.is_empty() {
+                        list.swap_remove(index);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        let known = wait.id.and_then(|id| entry.waiters.iter_mut().find(|waiter| waiter.id == id));
+        let id = match known {
+            Some(waiter) => {
+                waiter.waker.clone_from(wait.waker);
+                waiter.id
+            }
+            None => {
+                let id = *next_id;
+                *next_id += 1;
+                entry.waiters.push(Waiter { id, direction: wait.direction, waker: wait.waker.clone() });
+                id
+            }
+        };
+        // Read after the wait is listed: an event or a close either finds it listed or is found here.
+        if self.tick(wait.direction) != wait.seen || closed() {
+            entry.waiters.retain(|waiter| waiter.id != id);
+            return Ok(None);
+        }
+        Ok(Some(id))
+    }
+
+    /// Ends the wait `id` at `driver`, whether or not it is still there.
+    pub(super) fn withdraw(&self, driver: &D, id: u64) {
+        let mut arms = self.arms.lock_in((self.generation)());
+        if let Some(arm) = arms.list.iter_mut().find(|arm| arm.driver == *driver) {
+            arm.waiters.retain(|waiter| waiter.id != id);
+        }
+    }
+
+    /// Takes in an event that a driver reports, and wakes whom it concerns there; each driver wakes its own.
+    pub(super) fn event(&self, from: impl Fn(&D) -> bool, read: bool, write: bool) {
+        let mut happened = Directions::default();
+        for (direction, is) in [(Direction::Read, read), (Direction::Write, write)] {
+            if is {
+                happened = happened.with(direction);
+                self.ticks[direction as usize].fetch_add(1, Ordering::Release);
+            }
+        }
+        let woken: Vec<Waker> = {
+            let arms = self.arms.lock_in((self.generation)());
+            let waiters = arms.list.iter().find(|arm| from(&arm.driver)).map(|arm| &arm.waiters);
+            let concerned = waiters.into_iter().flatten().filter(|waiter| happened.contains(waiter.direction));
+            concerned.map(|waiter| waiter.waker.clone()).collect()
+        };
+        // Outside the lock: a waker may run any code.
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Wakes everybody, so that they look at what has changed.
+    pub(super) fn wake_all(&self) {
+        let woken: Vec<Waker> = {
+            let arms = self.arms.lock_in((self.generation)());
+            arms.list.iter().flat_map(|arm| &arm.waiters).map(|waiter| waiter.waker.clone()).collect()
+        };
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Forgets a driver that is going away, and wakes who waited there.
+    pub(super) fn forget(&self, driver: impl Fn(&D) -> bool) {
+        let gone = {
+            let mut arms = self.arms.lock_in((self.generation)());
+            let index = arms.list.iter().position(|arm| driver(&arm.driver));
+            index.map(|index| arms.list.swap_remove(index))
+        };
+        gone.into_iter().flat_map(|arm| arm.waiters).for_each(|waiter| waiter.waker.wake());
+    }
+
+    /// Forgets everything and wakes everybody; the drivers that know the source, with their tokens for it.
+    pub(super) fn clear(&self) -> Vec<(D, u64)> {
+        let arms = mem::take(&mut self.arms.lock_in((self.generation)()).list);
+        let mut drivers = Vec::with_capacity(arms.len());
+        for arm in arms {
+            drivers.push((arm.driver, arm.token));
+            arm.waiters.into_iter().for_each(|waiter| waiter.waker.wake());
+        }
+        drivers
+    }
+}
