@@ -17,6 +17,7 @@ use std::{
 use super::{
     background,
     driver::{self, Core},
+    fork_mutex::ForkMutex,
     process,
     ref_word::{Close, RefWord},
     system,
@@ -42,6 +43,8 @@ pub(super) struct Inner {
     fd: RawFd,
     word: RefWord,
     waits: WaitList<DriverHandle>,
+    /// Held while the descriptor's `O_NONBLOCK` is not what the program set it to: see [`Source::with_nonblocking`].
+    mode: ForkMutex<()>,
 }
 
 impl Inner {
@@ -111,6 +114,7 @@ impl Source {
             fd: raw,
             word: RefWord::new(process::generation()),
             waits: WaitList::new(process::generation),
+            mode: ForkMutex::new(()),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -124,6 +128,43 @@ impl Source {
     /// Runs a system call (which must not block) on the descriptor, which stays open meanwhile; `None` when closed.
     pub fn with_fd<R>(&self, f: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
         self.inner.with_fd(f)
+    }
+
+    /// [`Self::with_fd`] for a system call that has no flag of its own for not blocking (`accept`, `connect`).
+    ///
+    /// The descriptor is non-blocking for the length of the call only: its mode belongs to the program, and to every process
+    /// that shares the open file description. Calls of this process that look at the mode do not see the change.
+    pub fn with_nonblocking<R>(&self, f: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
+        self.inner.with_fd(|fd| {
+            let _mode = self.inner.mode.lock();
+            let restore = matches!(system::is_nonblocking(fd), Ok(false));
+            if restore {
+                let _ = system::set_nonblocking(fd, true);
+            }
+            let result = f(fd);
+            if restore {
+                let _ = system::set_nonblocking(fd, false);
+            }
+            result
+        })
+    }
+
+    /// Whether the program has made the descriptor non-blocking; false when closed.
+    #[must_use]
+    pub fn is_nonblocking(&self) -> bool {
+        let mode = self.inner.with_fd(|fd| {
+            let _mode = self.inner.mode.lock();
+            system::is_nonblocking(fd)
+        });
+        matches!(mode, Some(Ok(true)))
+    }
+
+    /// Sets the mode of the descriptor, for the program; `None` when closed.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> Option<io::Result<()>> {
+        self.inner.with_fd(|fd| {
+            let _mode = self.inner.mode.lock();
+            system::set_nonblocking(fd, nonblocking)
+        })
     }
 
     /// The count of events in a direction. Read it before the system call that may have to wait: [`Self::ready_since`].

@@ -124,6 +124,21 @@ pub(super) fn close(fd: RawFd) -> io::Result<()> {
     }
 }
 
+/// Whether `O_NONBLOCK` is set: fcntl(2).
+pub(super) fn is_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: takes and returns flags only.
+    let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
+    if flags < 0 { Err(io::Error::last_os_error()) } else { Ok(flags & libc::O_NONBLOCK != 0) }
+}
+
+/// Sets or clears `O_NONBLOCK`, in one system call and without touching the other flags: ioctl(2).
+pub(super) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> {
+    let mut on = libc::c_int::from(nonblocking);
+    // SAFETY: FIONBIO reads one int.
+    let done = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONBIO, &mut on) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Runs `f` with all signals blocked on this thread, so that a thread it starts never takes a signal meant for another.
 pub(crate) fn with_signals_blocked<R>(f: impl FnOnce() -> R) -> R {
     // SAFETY: plain C structures, filled in by the calls.
