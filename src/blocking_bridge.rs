@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustpython_vm::{PyResult, VirtualMachine, builtins::PyBaseExceptionRef};
+use rustpython_vm::{PyResult, VirtualMachine, builtins::PyBaseExceptionRef, convert::IntoPyException};
 
 pub(crate) use self::{
     signals::install as install_signal_wakeup,
@@ -27,6 +27,45 @@ use crate::{
     reactor::{Direction, Source, Step},
 };
 
+/// Why a blocking call ended without a result. It becomes an exception where the call returns to Python.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A system call's error.
+    Errno(i32),
+    /// The deadline passed.
+    TimedOut,
+    /// An exception of Python code that ran meanwhile: a signal handler, an audit hook, an argument's method.
+    Raised(PyBaseExceptionRef),
+}
+
+impl Failure {
+    pub(crate) fn last_os_error() -> Self {
+        Self::from(io::Error::last_os_error())
+    }
+}
+
+impl From<PyBaseExceptionRef> for Failure {
+    fn from(exception: PyBaseExceptionRef) -> Self {
+        Self::Raised(exception)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Errno(error.raw_os_error().unwrap_or(libc::EIO))
+    }
+}
+
+impl IntoPyException for Failure {
+    fn into_pyexception(self, vm: &VirtualMachine) -> PyBaseExceptionRef {
+        match self {
+            Self::Errno(errno) => errors::from_errno(vm, errno),
+            Self::TimedOut => errors::timed_out(vm),
+            Self::Raised(exception) => exception,
+        }
+    }
+}
+
 /// Runs `future` to its end, with this thread detached from the VM and Python's signal handlers run in between.
 ///
 /// It is polled detached, so it must not touch Python objects.
@@ -35,22 +74,22 @@ use crate::{
 ///
 /// `TimeoutError` when `deadline` passes first; the exception of a signal handler.
 pub fn block_on<F: Future>(vm: &VirtualMachine, future: F, deadline: Option<Instant>) -> PyResult<F::Output> {
-    wait(vm, future, || Ok(deadline))
+    wait(vm, future, || Ok(deadline)).map_err(|failure| failure.into_pyexception(vm))
 }
 
 /// [`block_on`] under a deadline that is asked for again after every wake-up.
 fn wait<F: Future>(
     vm: &VirtualMachine,
     future: F,
-    deadline: impl Fn() -> PyResult<Option<Instant>>,
-) -> PyResult<F::Output> {
+    deadline: impl Fn() -> Result<Option<Instant>, Failure>,
+) -> Result<F::Output, Failure> {
     let mut future = pin!(future);
     loop {
         let until = deadline()?;
         match vm.allow_threads(|| signals::park(vm, future.as_mut(), until)) {
             Step::Ready(output) => return Ok(output),
             // A timeout changed at the last moment counts.
-            Step::TimedOut if deadline()? == until => return Err(errors::timed_out(vm)),
+            Step::TimedOut if deadline()? == until => return Err(Failure::TimedOut),
             Step::TimedOut | Step::Woken => vm.check_signals()?,
         }
     }
@@ -65,18 +104,12 @@ pub(crate) struct Call<'a> {
     clock: Option<Clock<'a>>,
 }
 
-/// Why [`Call::wait_unless_signal`] came back without an event.
-pub(crate) enum Interrupted {
+/// How [`Call::wait_unless_signal`] ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Wake {
+    Event,
     /// A signal came, and its handler has run.
     Signal,
-    /// The call is over with this exception.
-    Exception(PyBaseExceptionRef),
-}
-
-impl From<PyBaseExceptionRef> for Interrupted {
-    fn from(exception: PyBaseExceptionRef) -> Self {
-        Self::Exception(exception)
-    }
 }
 
 impl<'a> Call<'a> {
@@ -88,67 +121,85 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     ///
-    /// The exception of the system call; `BlockingIOError` in non-blocking mode; `TimeoutError` at the deadline;
-    /// `OSError(EBADF)` when the socket is closed, meanwhile or before; the exception of a signal handler.
+    /// The error of the system call; `EAGAIN` in non-blocking mode; the deadline; `EBADF` when the socket is closed,
+    /// meanwhile or before; the exception of a signal handler.
     pub(crate) fn run<R>(
         &mut self,
         direction: Direction,
         mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
-    ) -> PyResult<R> {
+    ) -> Result<R, Failure> {
+        self.run_on(direction, |source| source.with_fd(&mut attempt))
+    }
+
+    /// [`Self::run`] for a system call without a flag for not blocking.
+    pub(crate) fn run_nonblocking<R>(
+        &mut self,
+        direction: Direction,
+        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> Result<R, Failure> {
+        self.run_on(direction, |source| source.with_nonblocking(&mut attempt))
+    }
+
+    fn run_on<R>(
+        &mut self,
+        direction: Direction,
+        mut attempt: impl FnMut(&Source) -> Option<io::Result<R>>,
+    ) -> Result<R, Failure> {
         loop {
             let seen = self.source.tick(direction);
-            match self.source.with_fd(&mut attempt) {
-                None => return Err(errors::from_errno(self.vm, libc::EBADF)),
-                Some(Ok(result)) => return Ok(result),
-                Some(Err(error)) => match error.raw_os_error() {
+            match attempt(self.source).unwrap_or_else(|| Err(io::Error::from_raw_os_error(libc::EBADF))) {
+                Ok(result) => return Ok(result),
+                Err(error) => match error.raw_os_error() {
                     Some(libc::EINTR) => self.vm.check_signals()?,
                     Some(libc::EAGAIN) => {
                         self.begin_waiting(libc::EAGAIN)?;
                         self.wait(direction, seen)?;
                     }
-                    _ => return Err(errors::from_io(self.vm, &error)),
+                    _ => return Err(error.into()),
                 },
             }
         }
     }
 
-    /// Before a call's first wait: raises what CPython raises where it must not wait, `would_block` as an `OSError`.
+    /// Before a call's first wait: fails with `would_block` where CPython does not wait.
     ///
     /// A socket without a timeout whose descriptor somebody else has made non-blocking does not wait either.
-    pub(crate) fn begin_waiting(&mut self, would_block: i32) -> PyResult<()> {
+    pub(crate) fn begin_waiting(&mut self, would_block: i32) -> Result<(), Failure> {
         if self.clock.is_some() {
             return Ok(());
         }
         if self.timeout.is_nonblocking() || self.timeout.is_none() && self.source.is_nonblocking() {
-            return Err(errors::from_errno(self.vm, would_block));
+            return Err(Failure::Errno(would_block));
         }
         self.clock = Some(Clock::new(self.timeout));
         Ok(())
     }
 
     /// Waits for an event later than `seen`.
-    pub(crate) fn wait(&self, direction: Direction, seen: u32) -> PyResult<()> {
+    pub(crate) fn wait(&self, direction: Direction, seen: u32) -> Result<(), Failure> {
         let ready = self.source.ready_since(direction, seen);
-        wait(self.vm, ready, || self.deadline())?.map_err(|error| errors::from_io(self.vm, &error))
+        Ok(wait(self.vm, ready, || self.deadline())??)
     }
 
-    /// Waits for `pause` to pass, for an end of the source, or for the call's deadline.
-    pub(crate) fn pause(&self, pause: Duration) -> PyResult<()> {
+    /// Waits for a while, or for an event of the source, which nothing but its end has.
+    pub(crate) fn pause(&self, pause: Duration) -> Result<(), Failure> {
         let over = Instant::now().checked_add(pause);
-        // What ends this wait early is only an error of the source: it is told by the next system call.
-        let ready = self.source.ready_since(Direction::Read, self.source.tick(Direction::Read));
-        let step = self.vm.allow_threads(|| signals::park(self.vm, pin!(ready), over));
-        self.vm.check_signals()?;
+        let until = match self.deadline()? {
+            Some(deadline) => over.map(|over| over.min(deadline)),
+            None => over,
+        };
+        let vm = self.vm;
+        let ready = self.source.readable();
+        vm.allow_threads(|| signals::park(vm, pin!(ready), until));
+        vm.check_signals()?;
         match self.deadline()? {
-            Some(deadline) if matches!(step, Step::TimedOut) && Instant::now() >= deadline => {
-                Err(errors::timed_out(self.vm))
-            }
+            Some(deadline) if Instant::now() >= deadline => Err(Failure::TimedOut),
             _ => Ok(()),
         }
     }
 
     /// [`Self::wait`] that a signal ends, for a call that has done part of its work and reports that.
-    pub(crate) fn wait_unless_signal(&self, direction: Direction, seen: u32) -> Result<(), Interrupted> {
+    pub(crate) fn wait_unless_signal(&self, direction: Direction, seen: u32) -> Result<Wake, Failure> {
         let vm = self.vm;
         let mut ready = pin!(self.source.ready_since(direction, seen));
         signals::forget_seen();
@@ -156,14 +207,13 @@ impl<'a> Call<'a> {
         loop {
             let until = self.deadline()?;
             match vm.allow_threads(|| signals::park(vm, ready.as_mut(), until)) {
-                Step::Ready(Ok(())) => return Ok(()),
-                Step::Ready(Err(error)) => return Err(errors::from_io(vm, &error).into()),
-                Step::TimedOut if self.deadline()? == until => return Err(errors::timed_out(vm).into()),
+                Step::Ready(result) => return Ok(result.map(|()| Wake::Event)?),
+                Step::TimedOut if self.deadline()? == until => return Err(Failure::TimedOut),
                 Step::TimedOut | Step::Woken => {
                     let signal = signals::forget_seen();
                     vm.check_signals()?;
                     if signal {
-                        return Err(Interrupted::Signal);
+                        return Ok(Wake::Signal);
                     }
                 }
             }
@@ -171,9 +221,9 @@ impl<'a> Call<'a> {
     }
 
     /// When the call has to end. A socket that another thread has made non-blocking ends it now.
-    fn deadline(&self) -> PyResult<Option<Instant>> {
+    fn deadline(&self) -> Result<Option<Instant>, Failure> {
         if self.timeout.is_nonblocking() {
-            return Err(errors::from_errno(self.vm, libc::EAGAIN));
+            return Err(Failure::Errno(libc::EAGAIN));
         }
         Ok(self.clock.as_ref().and_then(Clock::deadline))
     }

@@ -1,4 +1,24 @@
 //! Python sockets for RustPython on an event-loop reactor.
+//!
+//! An application that embeds RustPython gives its interpreter these sockets with one call:
+//!
+//! ```
+//! # #[cfg(feature = "cli")] {
+//! use rustpython::{InterpreterBuilder, InterpreterBuilderExt};
+//! use rustpython_reactor::ReactorSockets;
+//!
+//! let interpreter = InterpreterBuilder::new().init_stdlib().with_reactor_sockets().build();
+//! interpreter.enter(|vm| {
+//!     let scope = vm.new_scope_with_builtins();
+//!     vm.run_string(scope, "import socket; a, b = socket.socketpair(); a.send(b'x'); assert b.recv(1) == b'x'", "<doc>")
+//!         .map_err(|error| vm.print_exception(error))
+//!         .expect("the sockets talk");
+//! });
+//! # }
+//! ```
+//!
+//! Any thread may then call into Python and block there, a tokio worker's included: a thread that waits turns an epoll set of
+//! its own.
 
 pub mod dns;
 pub mod reactor;
@@ -10,6 +30,11 @@ mod constants;
 #[cfg(feature = "python")]
 mod errors;
 #[cfg(feature = "python")]
+mod install;
+#[cfg(feature = "python")]
 mod socket_module;
 #[cfg(feature = "python")]
 mod socket_type;
+
+#[cfg(feature = "python")]
+pub use install::{ReactorSockets, raise_descriptor_limit};

@@ -1,0 +1,139 @@
+//! Sockets from nothing, from a descriptor, and from a connection.
+
+use std::{
+    os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use rustpython_vm::{AsObject, Py, PyObject, PyObjectRef, PyPayload, VirtualMachine};
+use socket2::{SockRef, Socket};
+
+use super::{DEFAULT_TIMEOUT, InitArgs, PySocket, face};
+use crate::{
+    blocking_bridge::{Failure, Timeout},
+    reactor::{Source, reclaim_idle_drivers},
+};
+
+/// What a descriptor is: the three attributes of every socket.
+struct Attributes {
+    family: i32,
+    kind: i32,
+    proto: i32,
+}
+
+/// `socket.__init__`. A socket initialised anew closes what it had.
+pub(super) fn init(socket: &Py<PySocket>, args: &InitArgs, vm: &VirtualMachine) -> Result<(), Failure> {
+    let InitArgs { family, r#type: kind, proto, fileno } = args;
+    vm.audit("socket.__new__", || (socket.as_object().to_owned(), *family, *kind, *proto))?;
+    let wanted = Attributes { family: *family, kind: *kind, proto: *proto };
+    let (fd, attributes) = match fileno.as_ref().filter(|fileno| !vm.is_none(fileno)) {
+        Some(fileno) => adopt(descriptor_argument(fileno, vm)?, wanted)?,
+        None => open(wanted)?,
+    };
+    settle(socket, fd, &attributes)
+}
+
+/// The descriptor that Python code hands over. Whatever else goes wrong later, it stays the caller's until adopted.
+fn descriptor_argument(fileno: &PyObject, vm: &VirtualMachine) -> Result<RawFd, Failure> {
+    let fd: i32 = fileno.try_index(vm)?.try_to_primitive(vm)?;
+    if fd < 0 {
+        return Err(vm.new_value_error("negative file descriptor").into());
+    }
+    Ok(fd)
+}
+
+fn adopt(fd: RawFd, wanted: Attributes) -> Result<(OwnedFd, Attributes), Failure> {
+    // SAFETY: Python code hands the descriptor over by contract (PEP 3151's `fileno=`); on error it is given back.
+    let socket = unsafe { Socket::from_raw_fd(fd) };
+    match attributes_of(&socket, wanted) {
+        Ok(attributes) => Ok((socket.into(), attributes)),
+        Err(failure) => {
+            let _ = socket.into_raw_fd();
+            Err(failure)
+        }
+    }
+}
+
+fn attributes_of(socket: &Socket, wanted: Attributes) -> Result<Attributes, Failure> {
+    let Attributes { mut family, mut kind, mut proto } = wanted;
+    match socket.local_addr() {
+        Ok(address) if family == -1 => family = i32::from(address.family()),
+        Ok(_) => {}
+        // A socket of a family that knows no local address is taken at the caller's word.
+        Err(error) if family == -1 || matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK)) => {
+            return Err(error.into());
+        }
+        Err(_) => {}
+    }
+    let fd = SockRef::from(socket);
+    if kind == -1 {
+        kind = fd.r#type()?.into();
+    }
+    if proto == -1 {
+        proto = fd.protocol()?.map_or(0, Into::into);
+    }
+    Ok(Attributes { family, kind, proto })
+}
+
+fn open(wanted: Attributes) -> Result<(OwnedFd, Attributes), Failure> {
+    let or = |value: i32, default| if value == -1 { default } else { value };
+    let attributes = Attributes {
+        family: or(wanted.family, libc::AF_INET),
+        kind: or(wanted.kind, libc::SOCK_STREAM),
+        proto: or(wanted.proto, 0),
+    };
+    let open = || {
+        let proto = (attributes.proto != 0).then(|| attributes.proto.into());
+        // Not inheritable (PEP 446): socket2 sets SOCK_CLOEXEC.
+        Socket::new(attributes.family.into(), attributes.kind.into(), proto)
+    };
+    let socket = with_more_descriptors(open)?;
+    Ok((socket.into(), attributes))
+}
+
+/// Runs `f`, and once more if it fails for want of descriptors while the reactor had some to give back.
+pub(super) fn with_more_descriptors<R>(mut f: impl FnMut() -> std::io::Result<R>) -> std::io::Result<R> {
+    match f() {
+        Err(error)
+            if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+                && reclaim_idle_drivers(Duration::ZERO) > 0 =>
+        {
+            f()
+        }
+        result => result,
+    }
+}
+
+fn settle(socket: &PySocket, fd: OwnedFd, attributes: &Attributes) -> Result<(), Failure> {
+    let source = Arc::new(Source::new(fd));
+    let timeout = if attributes.kind & libc::SOCK_NONBLOCK != 0 {
+        0
+    } else {
+        DEFAULT_TIMEOUT.load(Ordering::Relaxed)
+    };
+    if timeout != Timeout::NONE {
+        source.set_nonblocking(true).transpose()?;
+    }
+    socket.family.store(attributes.family, Ordering::Relaxed);
+    socket.kind.store(attributes.kind & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC), Ordering::Relaxed);
+    socket.proto.store(attributes.proto, Ordering::Relaxed);
+    socket.timeout.set(timeout);
+    socket.source.store(Some(source));
+    Ok(())
+}
+
+/// The socket object of a connection that `listener` has accepted: of the Python class that the listener's derives from.
+pub(super) fn accepted(listener: &Py<PySocket>, fd: OwnedFd, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
+    let attributes = Attributes {
+        family: listener.family(),
+        kind: listener.kind.load(Ordering::Relaxed),
+        proto: listener.proto(),
+    };
+    let socket = PySocket::default();
+    settle(&socket, fd, &attributes)?;
+    // As on CPython: without a default timeout, the connection of a listener with a timeout starts in blocking mode. It does
+    // so of itself, as O_NONBLOCK is not inherited on Linux.
+    face::share_members(listener, &socket);
+    Ok(socket.into_ref_with_type(vm, face::class_of(listener))?.into())
+}

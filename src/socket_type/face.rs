@@ -1,0 +1,83 @@
+//! What ties `_socket.socket` to the Python class `socket.socket` that derives from it: which class `accept` makes, and
+//! which enumerations `family` and `type` are shown as.
+
+use std::sync::{OnceLock, atomic::Ordering};
+
+use rustpython_vm::{
+    AsObject, Py, PyObjectRef, PyResult, VirtualMachine,
+    builtins::{PyTuple, PyType, PyTypeRef},
+    class::StaticType,
+};
+
+use super::PySocket;
+
+/// The attribute of the Python class that holds its two enumerations.
+const ENUMERATIONS: &str = "_enumerations";
+
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Family,
+    Type,
+}
+
+/// `_socket._register_face(class, AddressFamily, SocketKind)`.
+pub(crate) fn register(
+    class: &Py<PyType>,
+    families: PyObjectRef,
+    kinds: PyObjectRef,
+    vm: &VirtualMachine,
+) -> PyResult<()> {
+    let enumerations = vm.ctx.new_tuple(vec![families, kinds]);
+    class.as_object().set_attr(vm.ctx.intern_str(ENUMERATIONS), enumerations, vm)
+}
+
+/// The class that derives from `_socket.socket` directly: connections are of it, also those that a subclass's
+/// listener accepts, as `socket.socket.accept` has it.
+pub(super) fn class_of(socket: &Py<PySocket>) -> PyTypeRef {
+    let native = PySocket::static_type();
+    let mro = socket.class().mro.read();
+    let position = mro.iter().position(|class| class.is(native));
+    position
+        .and_then(|native| native.checked_sub(1))
+        .and_then(|face| mro.get(face).cloned())
+        .unwrap_or_else(|| native.to_owned())
+}
+
+/// The family or type as a member of its enumeration; an integer where it has none.
+pub(super) fn member(socket: &Py<PySocket>, kind: Kind, vm: &VirtualMachine) -> PyResult {
+    let (cell, value) = match kind {
+        Kind::Family => (&socket.family_member, &socket.family),
+        Kind::Type => (&socket.type_member, &socket.kind),
+    };
+    if let Some(member) = cell.get() {
+        return Ok(member.clone());
+    }
+    let value: PyObjectRef = vm.ctx.new_int(value.load(Ordering::Relaxed)).into();
+    let enumerations = socket.as_object().get_attr(vm.ctx.intern_str(ENUMERATIONS), vm)?;
+    let enumeration = enumerations
+        .downcast_ref::<PyTuple>()
+        .and_then(|enumerations| enumerations.as_slice().get(kind as usize).cloned());
+    let member = match enumeration {
+        Some(enumeration) => match enumeration.call((value.clone(),), vm) {
+            Ok(member) => member,
+            Err(error) if error.fast_isinstance(vm.ctx.exceptions.value_error) => value,
+            Err(error) => return Err(error),
+        },
+        None => value,
+    };
+    if socket.fileno() >= 0 {
+        let _ = cell.set(member.clone());
+    }
+    Ok(member)
+}
+
+/// A connection has its listener's family and type.
+pub(super) fn share_members(listener: &PySocket, connection: &PySocket) {
+    let share = |from: &OnceLock<PyObjectRef>, to: &OnceLock<PyObjectRef>| {
+        if let Some(member) = from.get() {
+            let _ = to.set(member.clone());
+        }
+    };
+    share(&listener.family_member, &connection.family_member);
+    share(&listener.type_member, &connection.type_member);
+}

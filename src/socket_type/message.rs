@@ -1,0 +1,277 @@
+//! `sendmsg`, `recvmsg` and `recvmsg_into`: several buffers, ancillary data, flags, address.
+
+use std::{io, mem::MaybeUninit};
+
+use rustpython_vm::{
+    AsObject, PyObject, PyObjectRef, PyResult, TryFromObject, VirtualMachine,
+    builtins::{PyTuple, PyTupleRef},
+    common::borrow::BorrowedValue,
+    function::{ArgBytesLike, ArgMemoryBuffer},
+};
+use socket2::SockAddr;
+
+use super::{
+    PySocket, address,
+    ancillary::{self, ControlBuffer},
+    receive, send,
+    send::Data,
+    system::{self, Received},
+};
+use crate::{blocking_bridge::Failure, reactor::Direction};
+
+/// One buffer of a message.
+enum Piece {
+    /// Memory that needs no lock to read.
+    Shared(Data),
+    /// A copy of memory that does: several locks at once could be the same one.
+    Copied(Vec<u8>),
+}
+
+/// A message to send.
+pub(super) struct Outgoing {
+    pieces: Vec<Piece>,
+    length: usize,
+    control: Option<ControlBuffer>,
+}
+
+impl Outgoing {
+    pub(super) fn new(vm: &VirtualMachine, buffers: &PyObject, ancdata: Option<&PyObjectRef>) -> Result<Self, Failure> {
+        let mut pieces = Vec::new();
+        let mut length = 0_usize;
+        for buffer in elements(vm, buffers, "sendmsg() argument 1 must be an iterable")? {
+            let data = Data::new(vm, buffer)?;
+            length = length.saturating_add(data.len());
+            pieces.push(match &data {
+                Data::Buffer(buffer) if buffer.borrow_buf().is_locked() => Piece::Copied(buffer.borrow_buf().to_vec()),
+                _ => Piece::Shared(data),
+            });
+        }
+        let control = match ancdata {
+            Some(ancdata) => control_argument(vm, ancdata)?,
+            None => None,
+        };
+        Ok(Self { pieces, length, control })
+    }
+
+    /// Runs one system call on what is left of the buffers after the first `sent` bytes.
+    fn with_rest<R>(&self, mut sent: usize, f: impl FnOnce(&[libc::iovec]) -> R) -> R {
+        let borrowed: Vec<BorrowedValue<'_, [u8]>> = self
+            .pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Shared(Data::Bytes(bytes)) => BorrowedValue::Ref(bytes.as_bytes()),
+                Piece::Shared(Data::Buffer(buffer)) => buffer.borrow_buf(),
+                Piece::Copied(bytes) => BorrowedValue::Ref(bytes),
+            })
+            .collect();
+        let mut vectors = Vec::with_capacity(borrowed.len());
+        for bytes in &borrowed {
+            let skipped = sent.min(bytes.len());
+            sent -= skipped;
+            let rest = bytes.get(skipped..).unwrap_or_default();
+            if skipped == 0 || !rest.is_empty() {
+                vectors.push(libc::iovec { iov_base: rest.as_ptr().cast_mut().cast(), iov_len: rest.len() });
+            }
+        }
+        f(&vectors)
+    }
+}
+
+fn elements(vm: &VirtualMachine, iterable: &PyObject, message: &'static str) -> PyResult<Vec<PyObjectRef>> {
+    vm.extract_elements_with(iterable, Ok).map_err(|error| {
+        if error.fast_isinstance(vm.ctx.exceptions.type_error) { vm.new_type_error(message) } else { error }
+    })
+}
+
+fn control_argument(vm: &VirtualMachine, ancdata: &PyObject) -> Result<Option<ControlBuffer>, Failure> {
+    let mut items = Vec::new();
+    for item in elements(vm, ancdata, "sendmsg() argument 2 must be an iterable")? {
+        let shape = || vm.new_type_error("[sendmsg() ancillary data items] must be (int, int, bytes-like) tuples");
+        let fields = item.downcast_ref::<PyTuple>().ok_or_else(shape)?.as_slice();
+        let [level, kind, data] = fields else { return Err(shape().into()) };
+        items.push((
+            i32::try_from_object(vm, level.clone())?,
+            i32::try_from_object(vm, kind.clone())?,
+            ArgBytesLike::try_from_object(vm, data.clone())?.borrow_buf().to_vec(),
+        ));
+    }
+    if items.is_empty() {
+        return Ok(None);
+    }
+    let items: Vec<_> = items.iter().map(|(level, kind, data)| (*level, *kind, data.as_slice())).collect();
+    ancillary::build(&items).map(Some).map_err(|error| vm.new_os_error(error.to_string()).into())
+}
+
+/// `sendmsg`. Ancillary data and address go with the first part only.
+pub(super) fn send(
+    socket: &PySocket,
+    message: &Outgoing,
+    flags: i32,
+    address: Option<&SockAddr>,
+    vm: &VirtualMachine,
+) -> Result<usize, Failure> {
+    let control = message.control.as_ref().map_or(&[][..], ControlBuffer::as_bytes);
+    socket.blocking(vm, |call, source| {
+        let sent = call.run(Direction::Write, |fd| {
+            message.with_rest(0, |buffers| system::send_message(fd, buffers, control, flags, address))
+        })?;
+        if flags & libc::MSG_DONTWAIT != 0 || !socket.completes_partial_work() {
+            return Ok(sent);
+        }
+        send::complete(call, source, sent, message.length, |fd, sent| {
+            message.with_rest(sent, |buffers| system::send_message(fd, buffers, &[], flags, None))
+        })
+    })
+}
+
+fn control_size(vm: &VirtualMachine, size: isize) -> Result<usize, Failure> {
+    // As much as a `socklen_t` holds.
+    u32::try_from(size)
+        .ok()
+        .filter(|size| i32::try_from(*size).is_ok())
+        .map(|size| size as usize)
+        .ok_or_else(|| vm.new_value_error("invalid ancillary data buffer length").into())
+}
+
+/// A control buffer to receive into: `u64`s, for the alignment that `cmsghdr` needs.
+struct ControlSpace(Vec<u64>, usize);
+
+impl ControlSpace {
+    fn new(size: usize, vm: &VirtualMachine) -> Result<Self, Failure> {
+        let words = size.div_ceil(8);
+        let mut space = Vec::new();
+        space.try_reserve_exact(words).map_err(|_| vm.no_memory_error())?;
+        space.resize(words, 0);
+        Ok(Self(space, size))
+    }
+
+    fn as_uninit(&mut self) -> &mut [MaybeUninit<u8>] {
+        let start = self.0.as_mut_ptr().cast();
+        // SAFETY: `size` bytes are within the words, and any bytes make a word.
+        unsafe { std::slice::from_raw_parts_mut(start, self.1) }
+    }
+
+    fn filled(&self, length: usize) -> &[u8] {
+        // SAFETY: within the words, which are initialised.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), length.min(self.1)) }
+    }
+}
+
+/// `recvmsg`.
+pub(super) fn receive(
+    socket: &PySocket,
+    size: usize,
+    control_bytes: isize,
+    flags: i32,
+    vm: &VirtualMachine,
+) -> Result<PyTupleRef, Failure> {
+    let mut data = Vec::new();
+    let mut control = ControlSpace::new(control_size(vm, control_bytes)?, vm)?;
+    let received = receive_parts(socket, size, flags, control.1 == 0, vm, |fd, from, flags| {
+        // Taken when there may be something to receive, not while waiting.
+        data.try_reserve_exact(size).map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
+        let rest = data.spare_capacity_mut().get_mut(from..size).unwrap_or_default();
+        let mut vectors = [libc::iovec { iov_base: rest.as_mut_ptr().cast(), iov_len: rest.len() }];
+        system::receive_message(fd, &mut vectors, control.as_uninit(), flags)
+    });
+    let received = match received {
+        Err(Failure::Errno(libc::ENOMEM)) => return Err(vm.no_memory_error().into()),
+        received => received?,
+    };
+    // SAFETY: the kernel has written that many bytes of the capacity; with MSG_TRUNC it counts also those it had to cut.
+    unsafe { data.set_len(received.length.min(size)) };
+    data.shrink_to_fit();
+    let data = vm.ctx.new_bytes(data).into();
+    result(socket, data, &received, &control, vm)
+}
+
+/// `recvmsg_into`.
+pub(super) fn receive_into(
+    socket: &PySocket,
+    buffers: &PyObject,
+    control_bytes: isize,
+    flags: i32,
+    vm: &VirtualMachine,
+) -> Result<PyTupleRef, Failure> {
+    let mut control = ControlSpace::new(control_size(vm, control_bytes)?, vm)?;
+    let buffers = elements(vm, buffers, "recvmsg_into() argument 1 must be an iterable")?
+        .into_iter()
+        .map(|buffer| ArgMemoryBuffer::try_from_object(vm, buffer))
+        .collect::<PyResult<Vec<_>>>()?;
+    let size = buffers.iter().fold(0_usize, |size, buffer| size.saturating_add(buffer.len()));
+    let without_control = control.1 == 0;
+    let received = if let [buffer] = &buffers[..] {
+        receive_parts(socket, size, flags, without_control, vm, |fd, from, flags| {
+            let mut memory = buffer.borrow_buf_mut();
+            let rest = memory.get_mut(from..).unwrap_or_default();
+            let mut vectors = [libc::iovec { iov_base: rest.as_mut_ptr().cast(), iov_len: rest.len() }];
+            system::receive_message(fd, &mut vectors, control.as_uninit(), flags)
+        })?
+    } else {
+        // Two of the buffers may be views of one object, which can be borrowed only once at a time.
+        let mut data = Vec::new();
+        data.try_reserve_exact(size).map_err(|_| vm.no_memory_error())?;
+        let received = receive_parts(socket, size, flags, without_control, vm, |fd, from, flags| {
+            let rest = data.spare_capacity_mut().get_mut(from..size).unwrap_or_default();
+            let mut vectors = [libc::iovec { iov_base: rest.as_mut_ptr().cast(), iov_len: rest.len() }];
+            system::receive_message(fd, &mut vectors, control.as_uninit(), flags)
+        })?;
+        // SAFETY: as in `receive`.
+        unsafe { data.set_len(received.length.min(size)) };
+        scatter(&data, &buffers);
+        received
+    };
+    let length = vm.ctx.new_int(received.length).into();
+    result(socket, length, &received, &control, vm)
+}
+
+fn scatter(mut data: &[u8], buffers: &[ArgMemoryBuffer]) {
+    for buffer in buffers {
+        let mut memory = buffer.borrow_buf_mut();
+        let (part, rest) = data.split_at(data.len().min(memory.len()));
+        for (to, from) in memory.iter_mut().zip(part) {
+            *to = *from;
+        }
+        data = rest;
+    }
+}
+
+/// Receives a message; with `MSG_WAITALL` on a blocking stream, all of `size` bytes. Not so where ancillary data is wanted:
+/// the kernel ends a message where that changes.
+fn receive_parts(
+    socket: &PySocket,
+    size: usize,
+    flags: i32,
+    without_control: bool,
+    vm: &VirtualMachine,
+    mut attempt: impl FnMut(std::os::fd::BorrowedFd<'_>, usize, i32) -> io::Result<Received>,
+) -> Result<Received, Failure> {
+    if without_control && flags & libc::MSG_WAITALL != 0 && socket.completes_partial_work() {
+        let (length, received) = receive::wait_for_all(socket, size, flags, vm, |fd, from, flags| {
+            let received = attempt(fd, from, flags)?;
+            Ok((received.length, received))
+        })?;
+        return Ok(Received { length, ..received });
+    }
+    socket.blocking(vm, |call, _| call.run(Direction::Read, |fd| attempt(fd, 0, flags)))
+}
+
+/// The tuple that Python gets. If it cannot be made, received descriptors are closed: nobody else knows of them.
+fn result(
+    socket: &PySocket,
+    data: PyObjectRef,
+    received: &Received,
+    control: &ControlSpace,
+    vm: &VirtualMachine,
+) -> Result<PyTupleRef, Failure> {
+    let control = control.filled(received.control_length);
+    let items = ancillary::parse(control).map(|(level, kind, data)| {
+        let data = vm.ctx.new_bytes(data.to_vec());
+        vm.ctx.new_tuple(vec![vm.ctx.new_int(level).into(), vm.ctx.new_int(kind).into(), data.into()]).into()
+    });
+    let items = vm.ctx.new_list(items.collect()).into();
+    let address = address::to_python(vm, &received.address, socket.proto()).inspect_err(|_| {
+        ancillary::close_descriptors(control);
+    })?;
+    Ok(vm.ctx.new_tuple(vec![data, items, vm.ctx.new_int(received.flags).into(), address]))
+}

@@ -1,0 +1,117 @@
+//! Socket options and timeouts.
+
+use std::sync::atomic::Ordering;
+
+use num_traits::ToPrimitive;
+use rustpython_vm::{
+    AsObject, PyObject, PyObjectRef, PyResult, TryFromBorrowedObject, VirtualMachine,
+    builtins::{PyFloat, PyInt},
+    function::ArgBytesLike,
+};
+
+use super::{DEFAULT_TIMEOUT, PySocket, system};
+use crate::blocking_bridge::{Failure, Timeout};
+
+/// The longest option that `getsockopt` returns, as on CPython.
+const LONGEST_OPTION: usize = 1024;
+
+pub(super) fn get(
+    socket: &PySocket,
+    level: i32,
+    option: i32,
+    size: i32,
+    vm: &VirtualMachine,
+) -> Result<PyObjectRef, Failure> {
+    if size == 0 {
+        let value = socket.with_fd(|fd| system::get_option_int(fd, level, option))?;
+        return Ok(vm.ctx.new_int(value).into());
+    }
+    let mut value = match usize::try_from(size) {
+        Ok(size) if size <= LONGEST_OPTION => vec![0; size],
+        _ => return Err(vm.new_os_error("getsockopt buflen out of range").into()),
+    };
+    let length = socket.with_fd(|fd| system::get_option(fd, level, option, &mut value))?;
+    value.truncate(length);
+    Ok(vm.ctx.new_bytes(value).into())
+}
+
+pub(super) fn set(
+    socket: &PySocket,
+    level: i32,
+    option: i32,
+    value: &PyObject,
+    length: Option<u32>,
+    vm: &VirtualMachine,
+) -> Result<(), Failure> {
+    match length {
+        Some(length) if vm.is_none(value) => {
+            socket.with_fd(|fd| system::set_option_null(fd, level, option, length))
+        }
+        Some(_) => Err(vm.new_type_error("socket.setsockopt() takes a length only with None as value").into()),
+        None if vm.is_none(value) => {
+            Err(vm.new_type_error("socket.setsockopt() needs a length with None as value").into())
+        }
+        None if value.downcast_ref::<PyInt>().is_some() || !value.check_buffer() => {
+            let value = i32::try_from_borrowed_object(vm, value)?;
+            socket.with_fd(|fd| system::set_option(fd, level, option, &value.to_ne_bytes()))
+        }
+        None => {
+            let value = ArgBytesLike::try_from_borrowed_object(vm, value)?;
+            let value = value.borrow_buf();
+            socket.with_fd(|fd| system::set_option(fd, level, option, &value))
+        }
+    }
+}
+
+/// A timeout in nanoseconds from Python's seconds, rounded up: never early (as CPython's `_PyTime_ROUND_TIMEOUT`).
+pub(super) fn timeout_argument(vm: &VirtualMachine, timeout: &PyObject) -> PyResult<i64> {
+    if vm.is_none(timeout) {
+        return Ok(Timeout::NONE);
+    }
+    let too_large = || vm.new_overflow_error("timestamp too large to convert to C PyTime_t");
+    let nanoseconds = if let Some(seconds) = timeout.downcast_ref::<PyFloat>() {
+        let seconds = seconds.to_f64();
+        if seconds.is_nan() {
+            return Err(vm.new_value_error("Invalid value NaN (not a number)"));
+        }
+        let nanoseconds = seconds * 1e9;
+        let rounded = if nanoseconds >= 0.0 { nanoseconds.ceil() } else { nanoseconds.floor() };
+        rounded.to_i64().ok_or_else(too_large)?
+    } else {
+        let seconds = timeout.try_index(vm)?;
+        seconds.as_bigint().to_i64().and_then(|seconds| seconds.checked_mul(1_000_000_000)).ok_or_else(too_large)?
+    };
+    if nanoseconds < 0 {
+        return Err(vm.new_value_error("Timeout value out of range"));
+    }
+    // CPython waits with poll(2), which takes an int of milliseconds.
+    if u64::try_from(nanoseconds).unwrap_or(0).div_ceil(1_000_000) > i32::MAX as u64 {
+        return Err(vm.new_overflow_error("timeout doesn't fit into C timeval"));
+    }
+    Ok(nanoseconds)
+}
+
+pub(super) fn timeout_seconds(nanoseconds: i64) -> Option<f64> {
+    (nanoseconds >= 0).then(|| nanoseconds as f64 / 1e9)
+}
+
+/// Sets the timeout and the descriptor's mode, and lets the calls that wait already look again.
+pub(super) fn set_timeout(socket: &PySocket, nanoseconds: i64) -> Result<(), Failure> {
+    socket.timeout.set(nanoseconds);
+    socket.on_open(|source| {
+        source.set_nonblocking(nanoseconds != Timeout::NONE).transpose()?;
+        source.wake_waiters();
+        Ok(())
+    })
+}
+
+/// `getdefaulttimeout()`.
+pub(crate) fn default_timeout() -> Option<f64> {
+    timeout_seconds(DEFAULT_TIMEOUT.load(Ordering::Relaxed))
+}
+
+/// `setdefaulttimeout()`.
+pub(crate) fn set_default_timeout(vm: &VirtualMachine, timeout: &PyObject) -> PyResult<()> {
+    DEFAULT_TIMEOUT.store(timeout_argument(vm, timeout)?, Ordering::Relaxed);
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! The calls that receive into one buffer.
+
+use std::{io, mem::MaybeUninit, os::fd::BorrowedFd};
+
+use rustpython_vm::{VirtualMachine, function::ArgMemoryBuffer};
+use socket2::SockAddr;
+
+use super::{PySocket, system};
+use crate::{
+    blocking_bridge::{Call, Failure, Wake},
+    reactor::Direction,
+};
+
+/// Up to this size, data is received on the stack and copied to a `bytes` of its exact length.
+const ON_STACK: usize = 8 * 1024;
+
+/// `recv`. The memory is taken when there is something to receive, and given back but for what was received.
+pub(super) fn receive(socket: &PySocket, size: usize, flags: i32, vm: &VirtualMachine) -> Result<Vec<u8>, Failure> {
+    let (data, ()) = receive_exact(socket, size, flags, vm, |fd, buffer, flags| {
+        Ok((system::receive(fd, buffer, flags)?, ()))
+    })?;
+    Ok(data)
+}
+
+/// `recvfrom`.
+pub(super) fn receive_from(
+    socket: &PySocket,
+    size: usize,
+    flags: i32,
+    vm: &VirtualMachine,
+) -> Result<(Vec<u8>, SockAddr), Failure> {
+    receive_exact(socket, size, flags, vm, system::receive_from)
+}
+
+fn receive_exact<T>(
+    socket: &PySocket,
+    size: usize,
+    flags: i32,
+    vm: &VirtualMachine,
+    mut attempt: impl FnMut(BorrowedFd<'_>, &mut [MaybeUninit<u8>], i32) -> io::Result<(usize, T)>,
+) -> Result<(Vec<u8>, T), Failure> {
+    if flags & libc::MSG_WAITALL != 0 && socket.completes_partial_work() {
+        let mut data = reserve(size).map_err(|_| vm.no_memory_error())?;
+        let buffer = data.spare_capacity_mut();
+        let (received, extra) = wait_for_all(socket, size, flags, vm, |fd, from, flags| {
+            attempt(fd, buffer.get_mut(from..size).unwrap_or_default(), flags)
+        })?;
+        // SAFETY: the kernel has written the first `received` bytes of the capacity.
+        unsafe { data.set_len(received) };
+        return Ok((data, extra));
+    }
+    socket.blocking(vm, |call, _| {
+        let received = call.run(Direction::Read, |fd| {
+            if size <= ON_STACK {
+                let mut buffer = [MaybeUninit::uninit(); ON_STACK];
+                let buffer = &mut buffer[..size];
+                let (received, extra) = attempt(fd, buffer, flags)?;
+                return Ok((filled(buffer, received).to_vec(), extra));
+            }
+            let mut data = reserve(size)?;
+            let (received, extra) = attempt(fd, &mut data.spare_capacity_mut()[..size], flags)?;
+            // SAFETY: the kernel has written that many bytes; with MSG_TRUNC it counts also those it had to cut.
+            unsafe { data.set_len(received.min(size)) };
+            if data.len() <= size / 2 {
+                data = data.as_slice().to_vec();
+            }
+            Ok((data, extra))
+        });
+        match received {
+            Err(Failure::Errno(libc::ENOMEM)) => Err(vm.no_memory_error().into()),
+            received => received,
+        }
+    })
+}
+
+fn reserve(size: usize) -> io::Result<Vec<u8>> {
+    let mut data = Vec::new();
+    data.try_reserve_exact(size).map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
+    Ok(data)
+}
+
+/// The part of a buffer that a system call has filled.
+fn filled(buffer: &[MaybeUninit<u8>], received: usize) -> &[u8] {
+    let buffer = buffer.get(..received).unwrap_or(buffer);
+    // SAFETY: the kernel has written that many bytes.
+    unsafe { buffer.assume_init_ref() }
+}
+
+/// `recv_into`.
+pub(super) fn receive_into(
+    socket: &PySocket,
+    buffer: &ArgMemoryBuffer,
+    limit: usize,
+    flags: i32,
+    vm: &VirtualMachine,
+) -> Result<usize, Failure> {
+    let (received, ()) = receive_borrowed(socket, buffer, limit, flags, vm, |fd, buffer, flags| {
+        Ok((system::receive(fd, buffer, flags)?, ()))
+    })?;
+    Ok(received)
+}
+
+/// `recvfrom_into`.
+pub(super) fn receive_from_into(
+    socket: &PySocket,
+    buffer: &ArgMemoryBuffer,
+    limit: usize,
+    flags: i32,
+    vm: &VirtualMachine,
+) -> Result<(usize, SockAddr), Failure> {
+    receive_borrowed(socket, buffer, limit, flags, vm, system::receive_from)
+}
+
+/// The buffer is borrowed for each attempt only: a borrow locks the object, and others may need it while this call waits.
+fn receive_borrowed<T>(
+    socket: &PySocket,
+    buffer: &ArgMemoryBuffer,
+    limit: usize,
+    flags: i32,
+    vm: &VirtualMachine,
+    mut attempt: impl FnMut(BorrowedFd<'_>, &mut [MaybeUninit<u8>], i32) -> io::Result<(usize, T)>,
+) -> Result<(usize, T), Failure> {
+    let mut borrowed = |fd: BorrowedFd<'_>, from: usize, flags: i32| {
+        let mut memory = buffer.borrow_buf_mut();
+        let end = limit.min(memory.len());
+        let memory = memory.get_mut(from..end).unwrap_or_default();
+        attempt(fd, as_uninit(memory), flags)
+    };
+    if flags & libc::MSG_WAITALL != 0 && socket.completes_partial_work() {
+        return wait_for_all(socket, limit, flags, vm, borrowed);
+    }
+    socket.blocking(vm, |call, _| call.run(Direction::Read, |fd| borrowed(fd, 0, flags)))
+}
+
+fn as_uninit(memory: &mut [u8]) -> &mut [MaybeUninit<u8>] {
+    // SAFETY: same layout; only the kernel writes through it, and only initialised bytes.
+    unsafe { &mut *(std::ptr::from_mut(memory) as *mut [MaybeUninit<u8>]) }
+}
+
+/// `MSG_WAITALL` on a blocking stream: goes on until `size` bytes are there, the stream ends, an error or a signal comes, as
+/// the kernel does where it waits itself (recv(2)). The error after a part comes with the next call.
+///
+/// `attempt` receives behind as many bytes as it is told. With `MSG_PEEK` all of them are still in the socket, so it
+/// looks at them from the start each time.
+pub(super) fn wait_for_all<T>(
+    socket: &PySocket,
+    size: usize,
+    flags: i32,
+    vm: &VirtualMachine,
+    mut attempt: impl FnMut(BorrowedFd<'_>, usize, i32) -> io::Result<(usize, T)>,
+) -> Result<(usize, T), Failure> {
+    let peek = flags & libc::MSG_PEEK != 0;
+    socket.blocking(vm, |call, source| {
+        let (mut total, extra) = call.run(Direction::Read, |fd| attempt(fd, 0, flags))?;
+        while total > 0 && total < size {
+            let tick = source.tick(Direction::Read);
+            let received = source.with_fd(|fd| {
+                let received = attempt(fd, if peek { 0 } else { total }, flags)?.0;
+                // A peek sees the same bytes again until more come, and does not see the end of the stream.
+                let ended = if peek { received == total && system::has_ended(fd) } else { received == 0 };
+                Ok((received, ended))
+            });
+            match received {
+                Some(Ok((received, false))) if !peek => total += received,
+                Some(Ok((received, false))) if received > total => total = received,
+                Some(Ok((_, true))) | None => break,
+                Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => break,
+                _ => {
+                    if !wait_for_rest(call, tick)? {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok((total, extra))
+    })
+}
+
+/// False when the call has to return what it has: a signal came, or the descriptor was made non-blocking behind our back.
+fn wait_for_rest(call: &mut Call<'_>, tick: u32) -> Result<bool, Failure> {
+    match call.begin_waiting(libc::EAGAIN) {
+        Err(Failure::Errno(_)) => Ok(false),
+        Err(failure) => Err(failure),
+        Ok(()) => Ok(call.wait_unless_signal(Direction::Read, tick)? == Wake::Event),
+    }
+}

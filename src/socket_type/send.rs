@@ -1,0 +1,119 @@
+//! The calls that send one buffer.
+
+use std::io;
+
+use rustpython_vm::{
+    AsObject, PyObjectRef, PyResult, TryFromObject, VirtualMachine,
+    builtins::{PyBytes, PyBytesRef},
+    function::{ArgBytesLike, FuncArgs},
+};
+use socket2::SockAddr;
+
+use super::{PySocket, system};
+use crate::{
+    blocking_bridge::{Call, Failure, Wake},
+    reactor::{Direction, Source},
+};
+
+/// What Python code gave to send. Exact `bytes` are taken as they are, which is cheaper than the buffer protocol.
+pub(super) enum Data {
+    Bytes(PyBytesRef),
+    Buffer(ArgBytesLike),
+}
+
+impl Data {
+    pub(super) fn new(vm: &VirtualMachine, data: PyObjectRef) -> PyResult<Self> {
+        match data.downcast_exact::<PyBytes>(vm) {
+            Ok(bytes) => Ok(Self::Bytes(bytes.into_pyref())),
+            Err(other) => ArgBytesLike::try_from_object(vm, other).map(Self::Buffer),
+        }
+    }
+
+    /// Runs one system call on the bytes behind `from`. A borrow locks a bytearray, so none lasts longer than that.
+    fn with_rest<R>(&self, from: usize, f: impl FnOnce(&[u8]) -> R) -> R {
+        match self {
+            Self::Bytes(bytes) => f(bytes.as_bytes().get(from..).unwrap_or_default()),
+            Self::Buffer(buffer) => f(buffer.borrow_buf().get(from..).unwrap_or_default()),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.with_rest(0, <[u8]>::len)
+    }
+}
+
+/// `send` and `sendto`.
+pub(super) fn send(
+    socket: &PySocket,
+    data: &Data,
+    flags: i32,
+    address: Option<&SockAddr>,
+    vm: &VirtualMachine,
+) -> Result<usize, Failure> {
+    socket.blocking(vm, |call, source| {
+        let sent = call.run(Direction::Write, |fd| data.with_rest(0, |bytes| system::send(fd, bytes, flags, address)))?;
+        if flags & libc::MSG_DONTWAIT != 0 || !socket.completes_partial_work() {
+            return Ok(sent);
+        }
+        complete(call, source, sent, data.len(), |fd, sent| {
+            data.with_rest(sent, |bytes| system::send(fd, bytes, flags, address))
+        })
+    })
+}
+
+/// Goes on after a part of a blocking stream's data, until all is sent or an error or a signal comes, as the kernel does
+/// where it waits itself (send(2)). The error after a part comes with the next call.
+pub(super) fn complete(
+    call: &mut Call<'_>,
+    source: &Source,
+    mut sent: usize,
+    length: usize,
+    mut attempt: impl FnMut(std::os::fd::BorrowedFd<'_>, usize) -> io::Result<usize>,
+) -> Result<usize, Failure> {
+    while sent < length {
+        let tick = source.tick(Direction::Write);
+        match source.with_fd(|fd| attempt(fd, sent)) {
+            Some(Ok(more)) => sent += more,
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                match call.begin_waiting(libc::EAGAIN) {
+                    // Made non-blocking behind our back: a part is all there is.
+                    Err(Failure::Errno(_)) => break,
+                    other => other?,
+                }
+                if call.wait_unless_signal(Direction::Write, tick)? == Wake::Signal {
+                    break;
+                }
+            }
+            Some(Err(_)) | None => break,
+        }
+    }
+    Ok(sent)
+}
+
+/// `sendall`: one deadline over all its parts.
+pub(super) fn send_all(socket: &PySocket, data: &Data, flags: i32, vm: &VirtualMachine) -> Result<(), Failure> {
+    socket.blocking(vm, |call, _| {
+        let mut sent = 0;
+        loop {
+            sent += call.run(Direction::Write, |fd| data.with_rest(sent, |rest| system::send(fd, rest, flags, None)))?;
+            if sent >= data.len() {
+                return Ok(());
+            }
+            vm.check_signals()?;
+        }
+    })
+}
+
+/// The arguments of `sendto`, whose optional one is in the middle.
+pub(super) fn sendto_arguments(args: &FuncArgs, vm: &VirtualMachine) -> PyResult<(PyObjectRef, i32, PyObjectRef)> {
+    if !args.kwargs.is_empty() {
+        return Err(vm.new_type_error("socket.sendto() takes no keyword arguments"));
+    }
+    match &args.args[..] {
+        [data, address] => Ok((data.clone(), 0, address.clone())),
+        [data, flags, address] => {
+            Ok((data.clone(), i32::try_from_object(vm, flags.clone())?, address.clone()))
+        }
+        other => Err(vm.new_type_error(format!("sendto() takes 2 or 3 arguments ({} given)", other.len()))),
+    }
+}

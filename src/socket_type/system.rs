@@ -1,0 +1,156 @@
+//! The system calls that `socket2` does not offer in the form that Python needs, one function a call. None of them waits.
+
+use std::{
+    io,
+    mem::{self, MaybeUninit},
+    os::fd::{AsRawFd, BorrowedFd},
+    ptr,
+};
+
+use socket2::{SockAddr, SockAddrStorage, SockRef};
+
+/// `recv(2)` with `MSG_DONTWAIT`.
+pub(super) fn receive(fd: BorrowedFd<'_>, buffer: &mut [MaybeUninit<u8>], flags: i32) -> io::Result<usize> {
+    SockRef::from(&fd).recv_with_flags(buffer, flags | libc::MSG_DONTWAIT)
+}
+
+/// `recvfrom(2)` with `MSG_DONTWAIT`.
+pub(super) fn receive_from(
+    fd: BorrowedFd<'_>,
+    buffer: &mut [MaybeUninit<u8>],
+    flags: i32,
+) -> io::Result<(usize, SockAddr)> {
+    SockRef::from(&fd).recv_from_with_flags(buffer, flags | libc::MSG_DONTWAIT)
+}
+
+/// Whether nothing more will come: the peer has shut down, or the connection is broken.
+pub(super) fn has_ended(fd: BorrowedFd<'_>) -> bool {
+    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    // SAFETY: one valid entry.
+    let ready = unsafe { libc::poll(&mut entry, 1, 0) };
+    ready > 0
+}
+
+/// `send(2)` or `sendto(2)` with `MSG_DONTWAIT`.
+pub(super) fn send(fd: BorrowedFd<'_>, data: &[u8], flags: i32, address: Option<&SockAddr>) -> io::Result<usize> {
+    let socket = SockRef::from(&fd);
+    match address {
+        Some(address) => socket.send_to_with_flags(data, address, flags | libc::MSG_DONTWAIT),
+        None => socket.send_with_flags(data, flags | libc::MSG_DONTWAIT),
+    }
+}
+
+/// `shutdown(2)`, with any number that Python was given.
+pub(super) fn shutdown(fd: BorrowedFd<'_>, how: i32) -> io::Result<()> {
+    // SAFETY: takes no pointers.
+    check(unsafe { libc::shutdown(fd.as_raw_fd(), how) })
+}
+
+/// `getsockopt(2)` of an option that is one `int`.
+pub(super) fn get_option_int(fd: BorrowedFd<'_>, level: i32, option: i32) -> io::Result<i32> {
+    let mut value = 0_i32;
+    let mut length = mem::size_of::<i32>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to `value`, which has as many.
+    check(unsafe {
+        libc::getsockopt(fd.as_raw_fd(), level, option, ptr::from_mut(&mut value).cast(), &mut length)
+    })?;
+    Ok(value)
+}
+
+/// `getsockopt(2)` of an option's bytes: as many as the kernel has, up to the buffer's length.
+pub(super) fn get_option(fd: BorrowedFd<'_>, level: i32, option: i32, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = socklen(buffer.len())?;
+    // SAFETY: the kernel writes at most `length` bytes to the buffer, which has as many.
+    check(unsafe {
+        libc::getsockopt(fd.as_raw_fd(), level, option, buffer.as_mut_ptr().cast(), &mut length)
+    })?;
+    Ok((length as usize).min(buffer.len()))
+}
+
+/// `setsockopt(2)` with an option's bytes.
+pub(super) fn set_option(fd: BorrowedFd<'_>, level: i32, option: i32, value: &[u8]) -> io::Result<()> {
+    let length = socklen(value.len())?;
+    // SAFETY: the kernel reads at most `length` bytes of the value, which has as many.
+    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, value.as_ptr().cast(), length) })
+}
+
+/// `setsockopt(2)` with a null pointer, which some options take together with a length.
+pub(super) fn set_option_null(fd: BorrowedFd<'_>, level: i32, option: i32, length: u32) -> io::Result<()> {
+    // SAFETY: the kernel answers a null pointer with EFAULT, unless the option expects one.
+    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, ptr::null(), length) })
+}
+
+/// What `recvmsg(2)` gave beside the data.
+pub(super) struct Received {
+    pub(super) length: usize,
+    pub(super) address: SockAddr,
+    /// Bytes of the control buffer that are filled in.
+    pub(super) control_length: usize,
+    pub(super) flags: i32,
+}
+
+/// `recvmsg(2)` with `MSG_DONTWAIT`. Received descriptors are not inheritable (PEP 446).
+pub(super) fn receive_message(
+    fd: BorrowedFd<'_>,
+    buffers: &mut [libc::iovec],
+    control: &mut [MaybeUninit<u8>],
+    flags: i32,
+) -> io::Result<Received> {
+    let mut storage = SockAddrStorage::zeroed();
+    // SAFETY: a plain C structure, for which all zeroes is a message without anything.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_name = ptr::from_mut(&mut storage).cast();
+    message.msg_namelen = storage.size_of();
+    message.msg_iov = buffers.as_mut_ptr();
+    message.msg_iovlen = buffers.len();
+    if !control.is_empty() {
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = control.len();
+    }
+    let flags = flags | libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    // SAFETY: the header's pointers and lengths are of live buffers, which are borrowed mutably for the call; the
+    // caller vouches for those of `buffers`.
+    let length = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, flags) };
+    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+    Ok(Received {
+        length,
+        // SAFETY: the kernel filled in an address of this length, cut to the storage's size.
+        address: unsafe { SockAddr::new(storage, message.msg_namelen.min(storage.size_of())) },
+        control_length: message.msg_controllen.min(control.len()),
+        flags: message.msg_flags & !libc::MSG_CMSG_CLOEXEC,
+    })
+}
+
+/// `sendmsg(2)` with `MSG_DONTWAIT`.
+pub(super) fn send_message(
+    fd: BorrowedFd<'_>,
+    buffers: &[libc::iovec],
+    control: &[u8],
+    flags: i32,
+    address: Option<&SockAddr>,
+) -> io::Result<usize> {
+    // SAFETY: a plain C structure, for which all zeroes is a message without anything.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    if let Some(address) = address {
+        message.msg_name = address.as_ptr().cast_mut().cast();
+        message.msg_namelen = address.len();
+    }
+    message.msg_iov = buffers.as_ptr().cast_mut();
+    message.msg_iovlen = buffers.len();
+    if !control.is_empty() {
+        message.msg_control = control.as_ptr().cast_mut().cast();
+        message.msg_controllen = control.len();
+    }
+    // SAFETY: the header's pointers and lengths are of live buffers, of which the kernel only reads; the caller vouches
+    // for those of `buffers`.
+    let sent = unsafe { libc::sendmsg(fd.as_raw_fd(), &message, flags | libc::MSG_DONTWAIT) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+fn socklen(length: usize) -> io::Result<libc::socklen_t> {
+    libc::socklen_t::try_from(length).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
