@@ -17,7 +17,7 @@ impl ReactorSockets for InterpreterBuilder {
     fn with_reactor_sockets(self) -> Self {
         let native = socket_module::module_def(&self.ctx);
         self.add_native_module(native)
-            .add_frozen_modules(rustpython_vm::py_freeze!(file = "pylib/socket.py", module_name = "socket"))
+            .add_frozen_modules(rustpython_vm::py_freeze!(file = "../pylib/socket.py", module_name = "socket"))
     }
 }
 

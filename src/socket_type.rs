@@ -31,7 +31,7 @@ use rustpython_vm::{
     convert::{IntoPyException, ToPyObject},
     function::{ArgMemoryBuffer, FuncArgs, OptionalArg},
     pyclass,
-    types::{DefaultConstructor, Destructor, Initializer, Representable},
+    types::{Constructor, DefaultConstructor, Destructor, Initializer, Representable},
     warn,
 };
 
@@ -115,6 +115,11 @@ impl PySocket {
         self.on_open(|source| f(&mut Call::new(vm, source, &self.timeout), source))
     }
 
+    /// The descriptor's number, -1 when closed.
+    fn number(&self) -> i32 {
+        self.source.load().as_ref().and_then(|source| source.fd()).unwrap_or(-1)
+    }
+
     fn family(&self) -> i32 {
         self.family.load(Ordering::Relaxed)
     }
@@ -155,7 +160,7 @@ impl Representable for PySocket {
     fn repr_str(zelf: &Py<Self>, _vm: &VirtualMachine) -> PyResult<String> {
         Ok(format!(
             "<socket object, fd={}, family={}, type={}, proto={}>",
-            zelf.fileno(),
+            zelf.number(),
             zelf.family(),
             zelf.kind.load(Ordering::Relaxed),
             zelf.proto(),
@@ -165,7 +170,7 @@ impl Representable for PySocket {
 
 impl Destructor for PySocket {
     fn del(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult<()> {
-        if zelf.fileno() >= 0 {
+        if zelf.number() >= 0 {
             let text = match zelf.as_object().repr(vm) {
                 Ok(repr) => format!("unclosed {repr}"),
                 Err(_) => "unclosed <socket>".to_owned(),
@@ -205,9 +210,9 @@ impl PySocket {
     ///
     /// Wait for an incoming connection. Return a new descriptor of the connection, and the address of the client.
     #[pymethod]
-    fn _accept(&self, vm: &VirtualMachine) -> Result<(i32, PyObjectRef), Failure> {
-        let (fd, address) = connect::accept(self, vm)?;
-        let address = address::to_python(vm, &address, self.proto())?;
+    fn _accept(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<(i32, PyObjectRef), Failure> {
+        let (fd, address) = connect::accept(zelf, vm)?;
+        let address = address::to_python(vm, &address, zelf.proto())?;
         Ok((fd.into_raw_fd(), address))
     }
 
@@ -233,8 +238,8 @@ impl PySocket {
     ///
     /// Close the socket. It cannot be used after this call; calls blocked in other threads end with OSError.
     #[pymethod]
-    fn close(&self, vm: &VirtualMachine) -> Result<(), Failure> {
-        self.close_source(vm)
+    fn close(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<(), Failure> {
+        zelf.close_source(vm)
     }
 
     /// connect(address)
@@ -267,8 +272,8 @@ impl PySocket {
     ///
     /// Close the socket object without closing the underlying descriptor, which is returned.
     #[pymethod]
-    fn detach(&self) -> i32 {
-        let detached = self.source.load().as_ref().and_then(|source| source.detach());
+    fn detach(zelf: &Py<Self>) -> i32 {
+        let detached = zelf.source.load().as_ref().and_then(|source| source.detach());
         detached.map_or(-1, IntoRawFd::into_raw_fd)
     }
 
@@ -276,26 +281,26 @@ impl PySocket {
     ///
     /// Return the descriptor of the socket, or -1 when it is closed.
     #[pymethod]
-    fn fileno(&self) -> i32 {
-        self.source.load().as_ref().and_then(|source| source.fd()).unwrap_or(-1)
+    fn fileno(zelf: &Py<Self>) -> i32 {
+        zelf.number()
     }
 
     /// getpeername() -> address info
     ///
     /// Return the address of the remote endpoint.
     #[pymethod]
-    fn getpeername(&self, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
-        let address = self.with_fd(|fd| socket2::SockRef::from(&fd).peer_addr())?;
-        Ok(address::to_python(vm, &address, self.proto())?)
+    fn getpeername(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
+        let address = zelf.with_fd(|fd| socket2::SockRef::from(&fd).peer_addr())?;
+        Ok(address::to_python(vm, &address, zelf.proto())?)
     }
 
     /// getsockname() -> address info
     ///
     /// Return the address of the local endpoint.
     #[pymethod]
-    fn getsockname(&self, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
-        let address = self.with_fd(|fd| socket2::SockRef::from(&fd).local_addr())?;
-        Ok(address::to_python(vm, &address, self.proto())?)
+    fn getsockname(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
+        let address = zelf.with_fd(|fd| socket2::SockRef::from(&fd).local_addr())?;
+        Ok(address::to_python(vm, &address, zelf.proto())?)
     }
 
     /// getsockopt(level, option[, buffersize]) -> value
@@ -303,13 +308,13 @@ impl PySocket {
     /// Get a socket option as an integer or, with a nonzero buffersize, as that many bytes at most.
     #[pymethod]
     fn getsockopt(
-        &self,
+        zelf: &Py<Self>,
         level: i32,
         option: i32,
         buffersize: OptionalArg<i32>,
         vm: &VirtualMachine,
     ) -> Result<PyObjectRef, Failure> {
-        options::get(self, level, option, buffersize.unwrap_or(0), vm)
+        options::get(zelf, level, option, buffersize.unwrap_or(0), vm)
     }
 
     /// setsockopt(level, option, value: int)
@@ -319,31 +324,31 @@ impl PySocket {
     /// Set a socket option. The value is an integer, a bytes-like object, or None with the length of a null pointer's.
     #[pymethod]
     fn setsockopt(
-        &self,
+        zelf: &Py<Self>,
         level: i32,
         option: i32,
         value: PyObjectRef,
         optlen: OptionalArg<u32>,
         vm: &VirtualMachine,
     ) -> Result<(), Failure> {
-        options::set(self, level, option, &value, optlen.into_option(), vm)
+        options::set(zelf, level, option, &value, optlen.into_option(), vm)
     }
 
     /// listen([backlog])
     ///
     /// Enable a server to accept connections. The backlog is at least 0; by default it is a reasonable value.
     #[pymethod]
-    fn listen(&self, backlog: OptionalArg<i32>) -> Result<(), Failure> {
+    fn listen(zelf: &Py<Self>, backlog: OptionalArg<i32>) -> Result<(), Failure> {
         let backlog = backlog.unwrap_or(libc::SOMAXCONN.min(128)).max(0);
-        self.with_fd(|fd| socket2::SockRef::from(&fd).listen(backlog))
+        zelf.with_fd(|fd| socket2::SockRef::from(&fd).listen(backlog))
     }
 
     /// shutdown(flag)
     ///
     /// Shut down the reading side (SHUT_RD), the writing side (SHUT_WR) or both (SHUT_RDWR) of the connection.
     #[pymethod]
-    fn shutdown(&self, flag: i32) -> Result<(), Failure> {
-        self.with_fd(|fd| system::shutdown(fd, flag))
+    fn shutdown(zelf: &Py<Self>, flag: i32) -> Result<(), Failure> {
+        zelf.with_fd(|fd| system::shutdown(fd, flag))
     }
 
     /// recv(buffersize[, flags]) -> data
@@ -351,18 +356,18 @@ impl PySocket {
     /// Receive up to buffersize bytes. When no data is available, block until at least one byte is there or the remote end
     /// is closed; when that is closed and all data is read, return the empty bytes.
     #[pymethod]
-    fn recv(&self, buffersize: isize, flags: OptionalArg<i32>, vm: &VirtualMachine) -> Result<PyBytesRef, Failure> {
+    fn recv(zelf: &Py<Self>, buffersize: isize, flags: OptionalArg<i32>, vm: &VirtualMachine) -> Result<PyBytesRef, Failure> {
         let size = size_argument(vm, buffersize, "recv")?;
-        Ok(vm.ctx.new_bytes(receive::receive(self, size, flags.unwrap_or(0), vm)?))
+        Ok(vm.ctx.new_bytes(receive::receive(zelf, size, flags.unwrap_or(0), vm)?))
     }
 
     /// recv_into(buffer[, nbytes[, flags]]) -> nbytes_read
     ///
     /// A version of recv() that stores its data into a buffer, up to nbytes of it or, if that is 0, all.
     #[pymethod]
-    fn recv_into(&self, args: IntoArgs, vm: &VirtualMachine) -> Result<usize, Failure> {
+    fn recv_into(zelf: &Py<Self>, args: IntoArgs, vm: &VirtualMachine) -> Result<usize, Failure> {
         let (limit, flags) = args.check(vm, "recv_into")?;
-        receive::receive_into(self, &args.buffer, limit, flags, vm)
+        receive::receive_into(zelf, &args.buffer, limit, flags, vm)
     }
 
     /// recvfrom(buffersize[, flags]) -> (data, address info)
@@ -370,24 +375,24 @@ impl PySocket {
     /// Like recv(buffersize, flags) but also return the sender's address info.
     #[pymethod]
     fn recvfrom(
-        &self,
+        zelf: &Py<Self>,
         buffersize: isize,
         flags: OptionalArg<i32>,
         vm: &VirtualMachine,
     ) -> Result<(PyBytesRef, PyObjectRef), Failure> {
         let size = size_argument(vm, buffersize, "recvfrom")?;
-        let (data, address) = receive::receive_from(self, size, flags.unwrap_or(0), vm)?;
-        Ok((vm.ctx.new_bytes(data), address::to_python(vm, &address, self.proto())?))
+        let (data, address) = receive::receive_from(zelf, size, flags.unwrap_or(0), vm)?;
+        Ok((vm.ctx.new_bytes(data), address::to_python(vm, &address, zelf.proto())?))
     }
 
     /// recvfrom_into(buffer[, nbytes[, flags]]) -> (nbytes, address info)
     ///
     /// Like recv_into(buffer, nbytes, flags) but also return the sender's address info.
     #[pymethod]
-    fn recvfrom_into(&self, args: IntoArgs, vm: &VirtualMachine) -> Result<(usize, PyObjectRef), Failure> {
+    fn recvfrom_into(zelf: &Py<Self>, args: IntoArgs, vm: &VirtualMachine) -> Result<(usize, PyObjectRef), Failure> {
         let (limit, flags) = args.check(vm, "recvfrom_into")?;
-        let (received, address) = receive::receive_from_into(self, &args.buffer, limit, flags, vm)?;
-        Ok((received, address::to_python(vm, &address, self.proto())?))
+        let (received, address) = receive::receive_from_into(zelf, &args.buffer, limit, flags, vm)?;
+        Ok((received, address::to_python(vm, &address, zelf.proto())?))
     }
 
     /// recvmsg(bufsize[, ancbufsize[, flags]]) -> (data, ancdata, msg_flags, address)
@@ -396,7 +401,7 @@ impl PySocket {
     /// offered to the kernel: see CMSG_SPACE).
     #[pymethod]
     fn recvmsg(
-        &self,
+        zelf: &Py<Self>,
         bufsize: isize,
         ancbufsize: OptionalArg<isize>,
         flags: OptionalArg<i32>,
@@ -405,7 +410,7 @@ impl PySocket {
         let Ok(size) = usize::try_from(bufsize) else {
             return Err(vm.new_value_error("negative buffer size in recvmsg()").into());
         };
-        message::receive(self, size, ancbufsize.unwrap_or(0), flags.unwrap_or(0), vm)
+        message::receive(zelf, size, ancbufsize.unwrap_or(0), flags.unwrap_or(0), vm)
     }
 
     /// recvmsg_into(buffers[, ancbufsize[, flags]]) -> (nbytes, ancdata, msg_flags, address)
@@ -413,31 +418,31 @@ impl PySocket {
     /// Like recvmsg(), but scatter the data into a series of buffers.
     #[pymethod]
     fn recvmsg_into(
-        &self,
+        zelf: &Py<Self>,
         buffers: PyObjectRef,
         ancbufsize: OptionalArg<isize>,
         flags: OptionalArg<i32>,
         vm: &VirtualMachine,
     ) -> Result<PyTupleRef, Failure> {
-        message::receive_into(self, &buffers, ancbufsize.unwrap_or(0), flags.unwrap_or(0), vm)
+        message::receive_into(zelf, &buffers, ancbufsize.unwrap_or(0), flags.unwrap_or(0), vm)
     }
 
     /// send(data[, flags]) -> count
     ///
     /// Send data, and return the number of bytes sent: in non-blocking and in timeout mode maybe fewer than there are.
     #[pymethod]
-    fn send(&self, data: PyObjectRef, flags: OptionalArg<i32>, vm: &VirtualMachine) -> Result<usize, Failure> {
+    fn send(zelf: &Py<Self>, data: PyObjectRef, flags: OptionalArg<i32>, vm: &VirtualMachine) -> Result<usize, Failure> {
         let data = send::Data::new(vm, data)?;
-        send::send(self, &data, flags.unwrap_or(0), None, vm)
+        send::send(zelf, &data, flags.unwrap_or(0), None, vm)
     }
 
     /// sendall(data[, flags])
     ///
     /// Send all of data. If an error occurs, it is impossible to tell how much data has been sent.
     #[pymethod]
-    fn sendall(&self, data: PyObjectRef, flags: OptionalArg<i32>, vm: &VirtualMachine) -> Result<(), Failure> {
+    fn sendall(zelf: &Py<Self>, data: PyObjectRef, flags: OptionalArg<i32>, vm: &VirtualMachine) -> Result<(), Failure> {
         let data = send::Data::new(vm, data)?;
-        send::send_all(self, &data, flags.unwrap_or(0), vm)
+        send::send_all(zelf, &data, flags.unwrap_or(0), vm)
     }
 
     /// sendto(data[, flags], address) -> count
@@ -478,15 +483,15 @@ impl PySocket {
     ///
     /// Set the socket to blocking (true) or non-blocking mode: settimeout(None) or settimeout(0.0).
     #[pymethod]
-    fn setblocking(&self, flag: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
+    fn setblocking(zelf: &Py<Self>, flag: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
         let blocking = flag.try_to_bool(vm)?;
-        options::set_timeout(self, if blocking { Timeout::NONE } else { 0 })
+        options::set_timeout(zelf, if blocking { Timeout::NONE } else { 0 })
     }
 
     /// getblocking() -> whether the socket is in blocking or in timeout mode
     #[pymethod]
-    fn getblocking(&self) -> bool {
-        !self.timeout.is_nonblocking()
+    fn getblocking(zelf: &Py<Self>) -> bool {
+        !zelf.timeout.is_nonblocking()
     }
 
     /// settimeout(timeout)
@@ -494,42 +499,42 @@ impl PySocket {
     /// Set a timeout in seconds on blocking operations, of calls already blocked too: a number, or None for no timeout.
     /// 0.0 makes the socket non-blocking.
     #[pymethod]
-    fn settimeout(&self, timeout: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
-        options::set_timeout(self, options::timeout_argument(vm, &timeout)?)
+    fn settimeout(zelf: &Py<Self>, timeout: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
+        options::set_timeout(zelf, options::timeout_argument(vm, &timeout)?)
     }
 
     /// gettimeout() -> timeout
     ///
     /// Return the timeout in seconds (float) of blocking operations, None when there is none.
     #[pymethod]
-    fn gettimeout(&self) -> Option<f64> {
-        options::timeout_seconds(self.timeout.get())
+    fn gettimeout(zelf: &Py<Self>) -> Option<f64> {
+        options::timeout_seconds(zelf.timeout.get())
     }
 
     /// the socket timeout
     #[pygetset(name = "timeout")]
-    fn timeout_attribute(&self) -> Option<f64> {
-        self.gettimeout()
+    fn timeout_attribute(zelf: &Py<Self>) -> Option<f64> {
+        Self::gettimeout(zelf)
     }
 
     #[pygetset]
-    fn _io_refs(&self) -> i64 {
-        self.io_refs.load(Ordering::Relaxed)
+    fn _io_refs(zelf: &Py<Self>) -> i64 {
+        zelf.io_refs.load(Ordering::Relaxed)
     }
 
     #[pygetset(setter)]
-    fn set__io_refs(&self, count: i64) {
-        self.io_refs.store(count, Ordering::Relaxed);
+    fn set__io_refs(zelf: &Py<Self>, count: i64) {
+        zelf.io_refs.store(count, Ordering::Relaxed);
     }
 
     #[pygetset]
-    fn _closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
+    fn _closed(zelf: &Py<Self>) -> bool {
+        zelf.closed.load(Ordering::Relaxed)
     }
 
     #[pygetset(setter)]
-    fn set__closed(&self, closed: bool) {
-        self.closed.store(closed, Ordering::Relaxed);
+    fn set__closed(zelf: &Py<Self>, closed: bool) {
+        zelf.closed.store(closed, Ordering::Relaxed);
     }
 
     /// The family as a member of the enumeration of the Python class, or as an integer.
@@ -551,8 +556,8 @@ pub(crate) use self::{
 };
 
 /// The class, for the module.
-pub(crate) fn class(vm: &VirtualMachine) -> PyTypeRef {
-    PySocket::make_class(&vm.ctx)
+pub(crate) fn class() -> PyTypeRef {
+    PySocket::make_static_type()
 }
 
 fn size_argument(vm: &VirtualMachine, size: isize, caller: &str) -> Result<usize, Failure> {

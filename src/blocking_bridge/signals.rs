@@ -16,7 +16,7 @@ use std::{
 };
 
 use rustpython_vm::{
-    AsObject, PyObjectRef, PyResult, VirtualMachine, function::FuncArgs,
+    PyObjectRef, PyResult, VirtualMachine, function::FuncArgs,
 };
 
 use crate::reactor::{self, Step};

@@ -65,7 +65,7 @@ pub(super) fn member(socket: &Py<PySocket>, kind: Kind, vm: &VirtualMachine) -> 
         },
         None => value,
     };
-    if socket.fileno() >= 0 {
+    if socket.number() >= 0 {
         let _ = cell.set(member.clone());
     }
     Ok(member)

@@ -61,7 +61,7 @@ impl Outgoing {
             .map(|piece| match piece {
                 Piece::Shared(Data::Bytes(bytes)) => BorrowedValue::Ref(bytes.as_bytes()),
                 Piece::Shared(Data::Buffer(buffer)) => buffer.borrow_buf(),
-                Piece::Copied(bytes) => BorrowedValue::Ref(bytes),
+                Piece::Copied(bytes) => BorrowedValue::Ref(bytes.as_slice()),
             })
             .collect();
         let mut vectors = Vec::with_capacity(borrowed.len());

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use num_traits::ToPrimitive;
 use rustpython_vm::{
-    AsObject, PyObject, PyObjectRef, PyResult, TryFromBorrowedObject, VirtualMachine,
+    PyObject, PyObjectRef, PyResult, TryFromBorrowedObject, VirtualMachine,
     builtins::{PyFloat, PyInt},
     function::ArgBytesLike,
 };

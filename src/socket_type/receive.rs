@@ -154,7 +154,7 @@ pub(super) fn wait_for_all<T>(
         let (mut total, extra) = call.run(Direction::Read, |fd| attempt(fd, 0, flags))?;
         while total > 0 && total < size {
             let tick = source.tick(Direction::Read);
-            let received = source.with_fd(|fd| {
+            let received = source.with_fd(|fd| -> io::Result<_> {
                 let received = attempt(fd, if peek { 0 } else { total }, flags)?.0;
                 // A peek sees the same bytes again until more come, and does not see the end of the stream.
                 let ended = if peek { received == total && system::has_ended(fd) } else { received == 0 };

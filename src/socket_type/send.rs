@@ -3,7 +3,7 @@
 use std::io;
 
 use rustpython_vm::{
-    AsObject, PyObjectRef, PyResult, TryFromObject, VirtualMachine,
+    PyObjectRef, PyResult, TryFromObject, VirtualMachine,
     builtins::{PyBytes, PyBytesRef},
     function::{ArgBytesLike, FuncArgs},
 };

@@ -100,7 +100,8 @@ pub(super) fn receive_message(
     // SAFETY: a plain C structure, for which all zeroes is a message without anything.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
     message.msg_name = ptr::from_mut(&mut storage).cast();
-    message.msg_namelen = storage.size_of();
+    let capacity = storage.size_of();
+    message.msg_namelen = capacity;
     message.msg_iov = buffers.as_mut_ptr();
     message.msg_iovlen = buffers.len();
     if !control.is_empty() {
@@ -115,7 +116,7 @@ pub(super) fn receive_message(
     Ok(Received {
         length,
         // SAFETY: the kernel filled in an address of this length, cut to the storage's size.
-        address: unsafe { SockAddr::new(storage, message.msg_namelen.min(storage.size_of())) },
+        address: unsafe { SockAddr::new(storage, message.msg_namelen.min(capacity)) },
         control_length: message.msg_controllen.min(control.len()),
         flags: message.msg_flags & !libc::MSG_CMSG_CLOEXEC,
     })
