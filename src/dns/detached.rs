@@ -1,0 +1,160 @@
+//! A blocking call of the C library as a future: it runs on a thread of its own, and dropping the future abandons it.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+    thread,
+};
+
+use super::fork_gate;
+
+/// glibc keeps its answers on the heap and about 10 KiB on the stack; NSS modules of other makers are less careful.
+/// Only touched pages cost memory.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// A call under way. Created by [`detached`].
+pub struct Detached<T> {
+    call: Arc<dyn Fn() -> T + Send + Sync>,
+    started: Option<Started<T>>,
+}
+
+struct Started<T> {
+    /// The process that the thread lives in, counted in forks.
+    generation: u64,
+    outcome: Arc<Outcome<T>>,
+}
+
+struct Outcome<T>(Mutex<Slot<T>>);
+
+enum Slot<T> {
+    Waiting(Option<Waker>),
+    Ready(T),
+    /// Taken, or never coming.
+    Gone,
+}
+
+impl<T> Outcome<T> {
+    fn lock(&self) -> MutexGuard<'_, Slot<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, slot: Slot<T>) {
+        let before = std::mem::replace(&mut *self.lock(), slot);
+        // Outside the lock: a waker may run anything, even a poll of this very future.
+        if let Slot::Waiting(Some(waker)) = before {
+            waker.wake();
+        }
+    }
+}
+
+/// Runs `call` on a thread of its own at the first poll.
+///
+/// The future may be dropped at any time: the thread ends when the call does, and its answer goes nowhere. All signals
+/// are blocked in the thread, so that they reach the threads that have handlers to run. An error means that the
+/// thread could not be started, or that `call` panicked.
+///
+/// `call` may run again: the thread does not exist in a forked child, so there the next poll starts it afresh.
+pub fn detached<T: Send + 'static>(call: impl Fn() -> T + Send + Sync + 'static) -> Detached<T> {
+    Detached {
+        call: Arc::new(call),
+        started: None,
+    }
+}
+
+impl<T: Send + 'static> Future for Detached<T> {
+    type Output = io::Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Before the generation is read: it counts only once the handlers are in place.
+        fork_gate::install();
+        let generation = fork_gate::generation();
+        let outcome = match &self.started {
+            Some(started) if started.generation == generation => started.outcome.clone(),
+            // The parent's outcome is left alone: its lock may have been held by a thread that is not here.
+            _ => match start(self.call.clone()) {
+                Ok(outcome) => {
+                    self.started = Some(Started {
+                        generation,
+                        outcome: outcome.clone(),
+                    });
+                    outcome
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            },
+        };
+        let mut slot = outcome.lock();
+        match std::mem::replace(&mut *slot, Slot::Gone) {
+            Slot::Ready(value) => Poll::Ready(Ok(value)),
+            Slot::Gone => Poll::Ready(Err(io::Error::other("the look-up ended without an answer"))),
+            Slot::Waiting(before) => {
+                let waker = match before {
+                    Some(waker) if waker.will_wake(context.waker()) => waker,
+                    _ => context.waker().clone(),
+                };
+                *slot = Slot::Waiting(Some(waker));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Tells the waiter even if the call panics.
+struct Promise<T>(Arc<Outcome<T>>);
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        let unanswered = matches!(*self.0.lock(), Slot::Waiting(_));
+        if unanswered {
+            self.0.set(Slot::Gone);
+        }
+    }
+}
+
+fn start<T: Send + 'static>(call: Arc<dyn Fn() -> T + Send + Sync>) -> io::Result<Arc<Outcome<T>>> {
+    let outcome = Arc::new(Outcome(Mutex::new(Slot::Waiting(None))));
+    let promise = Promise(outcome.clone());
+    let body = move || {
+        let value = {
+            let _inside = fork_gate::enter();
+            call()
+        };
+        promise.0.set(Slot::Ready(value));
+    };
+    let blocked = SignalsBlocked::new();
+    let spawned = thread::Builder::new()
+        .name("reactor-dns".into())
+        .stack_size(STACK_BYTES)
+        .spawn(body);
+    drop(blocked);
+    spawned.map(|_| outcome)
+}
+
+/// All signals blocked on this thread until dropped. A thread inherits the mask of the one that starts it, so no signal
+/// can reach the new thread even before its first instruction.
+struct SignalsBlocked {
+    before: libc::sigset_t,
+}
+
+impl SignalsBlocked {
+    fn new() -> Self {
+        // SAFETY: a sigset_t is plain old data; sigfillset(3) and pthread_sigmask(3) write both sets before they are
+        // read, and cannot fail with these arguments.
+        unsafe {
+            let mut all: libc::sigset_t = std::mem::zeroed();
+            let mut before: libc::sigset_t = std::mem::zeroed();
+            libc::sigfillset(&mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+            Self { before }
+        }
+    }
+}
+
+impl Drop for SignalsBlocked {
+    fn drop(&mut self) {
+        // SAFETY: `before` is the mask that pthread_sigmask(3) handed out.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, std::ptr::null_mut()) };
+    }
+}
