@@ -1,0 +1,148 @@
+//! The Internet protocols: options, protocol numbers, addresses, name resolution.
+
+use super::Table;
+
+/// IPv4, ip(7).
+///
+/// Numbers: `linux/in.h` and `bits/in.h`.
+pub(super) const IP: Table = table![
+    IP_ADD_MEMBERSHIP,
+    IP_ADD_SOURCE_MEMBERSHIP,
+    IP_BIND_ADDRESS_NO_PORT,
+    IP_BLOCK_SOURCE,
+    IP_DEFAULT_MULTICAST_LOOP,
+    IP_DEFAULT_MULTICAST_TTL,
+    IP_DROP_MEMBERSHIP,
+    IP_DROP_SOURCE_MEMBERSHIP,
+    IP_FREEBIND,
+    IP_HDRINCL,
+    IP_MAX_MEMBERSHIPS = 20,
+    IP_MULTICAST_IF,
+    IP_MULTICAST_LOOP,
+    IP_MULTICAST_TTL,
+    IP_OPTIONS,
+    IP_PKTINFO,
+    IP_RECVERR,
+    IP_RECVOPTS,
+    IP_RECVORIGDSTADDR,
+    IP_RECVRETOPTS = 7,
+    IP_RECVTOS,
+    IP_RECVTTL,
+    IP_RETOPTS,
+    IP_TOS,
+    IP_TRANSPARENT,
+    IP_TTL,
+    IP_UNBLOCK_SOURCE,
+    SOL_IP,
+];
+
+/// IPv6, ipv6(7) and RFC 3542.
+///
+/// Numbers: `netinet/in.h`.
+pub(super) const IPV6: Table = table![
+    IPV6_CHECKSUM,
+    IPV6_DONTFRAG,
+    IPV6_DSTOPTS,
+    IPV6_HOPLIMIT,
+    IPV6_HOPOPTS,
+    IPV6_JOIN_GROUP = 20,
+    IPV6_LEAVE_GROUP = 21,
+    IPV6_MULTICAST_HOPS,
+    IPV6_MULTICAST_IF,
+    IPV6_MULTICAST_LOOP,
+    IPV6_NEXTHOP,
+    IPV6_PATHMTU,
+    IPV6_PKTINFO,
+    IPV6_RECVDSTOPTS,
+    IPV6_RECVERR,
+    IPV6_RECVHOPLIMIT,
+    IPV6_RECVHOPOPTS,
+    IPV6_RECVPATHMTU,
+    IPV6_RECVPKTINFO,
+    IPV6_RECVRTHDR,
+    IPV6_RECVTCLASS,
+    IPV6_RTHDR,
+    IPV6_RTHDRDSTOPTS,
+    IPV6_RTHDR_TYPE_0 = 0,
+    IPV6_TCLASS,
+    IPV6_UNICAST_HOPS,
+    IPV6_V6ONLY,
+];
+
+/// Protocol numbers, protocols(5).
+pub(super) const PROTOCOLS: Table = table![
+    IPPROTO_AH,
+    IPPROTO_DSTOPTS,
+    IPPROTO_EGP,
+    IPPROTO_ESP,
+    IPPROTO_FRAGMENT,
+    IPPROTO_GRE,
+    IPPROTO_HOPOPTS,
+    IPPROTO_ICMP,
+    IPPROTO_ICMPV6,
+    IPPROTO_IDP,
+    IPPROTO_IGMP,
+    IPPROTO_IP,
+    IPPROTO_IPIP,
+    IPPROTO_IPV6,
+    IPPROTO_MPTCP,
+    IPPROTO_NONE,
+    IPPROTO_PIM,
+    IPPROTO_PUP,
+    IPPROTO_RAW,
+    IPPROTO_ROUTING,
+    IPPROTO_RSVP,
+    IPPROTO_SCTP,
+    IPPROTO_TCP,
+    IPPROTO_TP,
+    IPPROTO_UDP,
+    IPPROTO_UDPLITE,
+];
+
+/// Well-known IPv4 addresses in host byte order, and port limits.
+///
+/// Numbers: `netinet/in.h`.
+pub(super) const ADDRESSES: Table = table![
+    INADDR_ALLHOSTS_GROUP = 0xe000_0001,
+    INADDR_ANY,
+    INADDR_BROADCAST,
+    INADDR_LOOPBACK,
+    INADDR_MAX_LOCAL_GROUP = 0xe000_00ff,
+    INADDR_NONE,
+    INADDR_UNSPEC_GROUP = 0xe000_0000,
+    IPPORT_RESERVED = 1024,
+    IPPORT_USERRESERVED = 5000,
+];
+
+/// Flags and errors of getaddrinfo(3) and getnameinfo(3).
+///
+/// Numbers: `netdb.h`.
+pub(super) const RESOLVER: Table = table![
+    AI_ADDRCONFIG,
+    AI_ALL,
+    AI_CANONNAME,
+    AI_NUMERICHOST,
+    AI_NUMERICSERV,
+    AI_PASSIVE,
+    AI_V4MAPPED,
+    EAI_ADDRFAMILY = -9,
+    EAI_AGAIN,
+    EAI_BADFLAGS,
+    EAI_FAIL,
+    EAI_FAMILY,
+    EAI_MEMORY,
+    EAI_NODATA,
+    EAI_NONAME,
+    EAI_OVERFLOW,
+    EAI_SERVICE,
+    EAI_SOCKTYPE,
+    EAI_SYSTEM,
+    NI_DGRAM,
+    NI_IDN,
+    NI_MAXHOST,
+    NI_MAXSERV = 32,
+    NI_NAMEREQD,
+    NI_NOFQDN,
+    NI_NUMERICHOST,
+    NI_NUMERICSERV,
+];
