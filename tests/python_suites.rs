@@ -148,6 +148,7 @@ suites! {
     fork: 300,
     many_threads: 400,
     bad_input: 200,
+    socket_data: 200,
     socket_type: 200,
     stdlib_programs: 600,
 }
