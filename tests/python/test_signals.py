@@ -141,13 +141,13 @@ class HandlersRun(SignalTestCase):
         for make in self.tcp_pair, self.pair:
             sock, _peer = make()
             self.calls = 0
-            self.handle(signal.SIGALRM, lambda: setattr(self, "calls", self.calls + 1))
-            signal.setitimer(signal.ITIMER_REAL, 0.1)
             payload = bytes(1 << 26)
+            self.every(0.1)
             count = sock.send(payload)
+            signal.setitimer(signal.ITIMER_REAL, 0)
             self.assertGreater(count, 0)
             self.assertLess(count, len(payload))
-            self.assertEqual(self.calls, 1)
+            self.assertGreaterEqual(self.calls, 1)
 
     def test_wakeup_descriptor(self):
         reader, writer = self.pair()

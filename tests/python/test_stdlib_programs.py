@@ -129,6 +129,7 @@ class Http(PeerTestCase):
     def test_our_http_server_with_their_client(self):
         class Upper(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"])).upper()

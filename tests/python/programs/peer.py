@@ -27,8 +27,13 @@ def blob(size):
     return random.Random(size).randbytes(size) if hasattr(random.Random, "randbytes") else hashlib.sha256(b"%d" % size).digest() * (size // 32)
 
 
+# Many clients at once must not meet a full queue, whose retries take a second each.
+socketserver.TCPServer.request_queue_size = 128
+
+
 class Web(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def reply(self, body, *headers):
         self.send_response(200)
