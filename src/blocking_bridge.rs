@@ -38,11 +38,6 @@ pub(crate) enum Failure {
     Raised(PyBaseExceptionRef),
 }
 
-impl Failure {
-    pub(crate) fn last_os_error() -> Self {
-        Self::from(io::Error::last_os_error())
-    }
-}
 
 impl From<PyBaseExceptionRef> for Failure {
     fn from(exception: PyBaseExceptionRef) -> Self {

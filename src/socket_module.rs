@@ -1,13 +1,73 @@
-//! The Python module `_socket`.
+//! Floor 2: the Python module `_socket`: its functions, its constants and the class of sockets.
 
 mod conversions;
 mod integers;
 mod name_errors;
-mod names;
+pub(crate) mod names;
 mod system;
+
+pub(crate) use _socket::module_def;
 
 #[rustpython_vm::pymodule(
     name = "_socket",
     with(names::functions, conversions::functions, system::functions)
 )]
-pub(crate) mod _socket {}
+pub(crate) mod _socket {
+    use rustpython_vm::{
+        Py, PyObjectRef, PyResult, VirtualMachine,
+        builtins::{PyModule, PyTypeRef},
+        function::OptionalArg,
+    };
+
+    use crate::{
+        blocking_bridge::{self, Failure},
+        constants, socket_type,
+    };
+
+    pub(crate) fn module_exec(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
+        __module_exec(vm, module);
+        constants::add_to(vm, module)?;
+        let class = socket_type::class();
+        module.set_attr("socket", class.clone(), vm)?;
+        module.set_attr("SocketType", class, vm)?;
+        blocking_bridge::install_signal_wakeup(vm)
+    }
+
+    /// getdefaulttimeout() -> timeout
+    ///
+    /// Return the default timeout in seconds (float) of new socket objects, None when they have none.
+    #[pyfunction]
+    fn getdefaulttimeout() -> Option<f64> {
+        socket_type::default_timeout()
+    }
+
+    /// setdefaulttimeout(timeout)
+    ///
+    /// Set the default timeout in seconds (float) of new socket objects; None means that they have none.
+    #[pyfunction]
+    fn setdefaulttimeout(timeout: PyObjectRef, vm: &VirtualMachine) -> PyResult<()> {
+        socket_type::set_default_timeout(vm, &timeout)
+    }
+
+    /// socketpair([family[, type [, proto]]]) -> (socket object, socket object)
+    ///
+    /// Create a pair of socket objects that are connected to each other; a Unix stream pair by default.
+    #[pyfunction]
+    fn socketpair(
+        family: OptionalArg<i32>,
+        kind: OptionalArg<i32>,
+        proto: OptionalArg<i32>,
+        vm: &VirtualMachine,
+    ) -> Result<(PyObjectRef, PyObjectRef), Failure> {
+        let family = family.unwrap_or(libc::AF_UNIX);
+        let kind = kind.unwrap_or(libc::SOCK_STREAM);
+        let (one, other) = socket_type::pair(family, kind, proto.unwrap_or(0), vm)?;
+        Ok((one.into(), other.into()))
+    }
+
+    /// Tell the native class which Python class derives from it, and its enumerations of families and types.
+    #[pyfunction]
+    fn _register_face(class: PyTypeRef, families: PyObjectRef, kinds: PyObjectRef, vm: &VirtualMachine) -> PyResult<()> {
+        socket_type::register_face(&class, families, kinds, vm)
+    }
+}

@@ -551,6 +551,7 @@ impl PySocket {
 }
 
 pub(crate) use self::{
+    create::pair,
     face::register as register_face,
     options::{default_timeout, set_default_timeout},
 };

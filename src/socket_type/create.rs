@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rustpython_vm::{AsObject, Py, PyObject, PyObjectRef, PyPayload, VirtualMachine};
+use rustpython_vm::{AsObject, Py, PyObject, PyObjectRef, PyPayload, PyRef, VirtualMachine};
 use socket2::{SockRef, Socket};
 
 use super::{DEFAULT_TIMEOUT, InitArgs, PySocket, face};
@@ -121,6 +121,24 @@ fn settle(socket: &PySocket, fd: OwnedFd, attributes: &Attributes) -> Result<(),
     socket.timeout.set(timeout);
     socket.source.store(Some(source));
     Ok(())
+}
+
+/// `socketpair(family, type, proto)`: two objects of the native class.
+pub(crate) fn pair(
+    family: i32,
+    kind: i32,
+    proto: i32,
+    vm: &VirtualMachine,
+) -> Result<(PyRef<PySocket>, PyRef<PySocket>), Failure> {
+    let attributes = Attributes { family, kind, proto };
+    let protocol = (proto != 0).then(|| proto.into());
+    let (one, other) = with_more_descriptors(|| Socket::pair(family.into(), kind.into(), protocol))?;
+    let settled = |fd: Socket| {
+        let socket = PySocket::default();
+        settle(&socket, fd.into(), &attributes)?;
+        Ok::<_, Failure>(socket.into_ref(&vm.ctx))
+    };
+    Ok((settled(one)?, settled(other)?))
 }
 
 /// The socket object of a connection that `listener` has accepted: of the Python class that the listener's derives from.

@@ -1,18 +1,19 @@
 //! `sendmsg`, `recvmsg` and `recvmsg_into`: several buffers, ancillary data, flags, address.
 
-use std::{io, mem::MaybeUninit};
+use std::io;
 
 use rustpython_vm::{
     AsObject, PyObject, PyObjectRef, PyResult, TryFromObject, VirtualMachine,
-    builtins::{PyTuple, PyTupleRef},
+    builtins::{PyBaseExceptionRef, PyTuple, PyTupleRef},
     common::borrow::BorrowedValue,
     function::{ArgBytesLike, ArgMemoryBuffer},
+    warn,
 };
 use socket2::SockAddr;
 
 use super::{
     PySocket, address,
-    ancillary::{self, ControlBuffer},
+    ancillary::{self, BufferError, ControlBuffer, Item, Items},
     receive, send,
     send::Data,
     system::{self, Received},
@@ -98,8 +99,16 @@ fn control_argument(vm: &VirtualMachine, ancdata: &PyObject) -> Result<Option<Co
     if items.is_empty() {
         return Ok(None);
     }
-    let items: Vec<_> = items.iter().map(|(level, kind, data)| (*level, *kind, data.as_slice())).collect();
-    ancillary::build(&items).map(Some).map_err(|error| vm.new_os_error(error.to_string()).into())
+    let items: Vec<_> = items.iter().map(|(level, kind, data)| Item { level: *level, kind: *kind, data }).collect();
+    Ok(Some(ControlBuffer::from_items(&items).map_err(|error| control_error(vm, error))?))
+}
+
+fn control_error(vm: &VirtualMachine, error: BufferError) -> PyBaseExceptionRef {
+    match error {
+        BufferError::ItemTooLarge => vm.new_os_error("ancillary data item too large"),
+        BufferError::TooMuch => vm.new_os_error("too much ancillary data"),
+        BufferError::NoMemory => vm.no_memory_error(),
+    }
 }
 
 /// `sendmsg`. Ancillary data and address go with the first part only.
@@ -110,7 +119,7 @@ pub(super) fn send(
     address: Option<&SockAddr>,
     vm: &VirtualMachine,
 ) -> Result<usize, Failure> {
-    let control = message.control.as_ref().map_or(&[][..], ControlBuffer::as_bytes);
+    let control = message.control.as_ref().map_or(&[][..], |control| control.received(control.len()));
     socket.blocking(vm, |call, source| {
         let sent = call.run(Direction::Write, |fd| {
             message.with_rest(0, |buffers| system::send_message(fd, buffers, control, flags, address))
@@ -124,37 +133,10 @@ pub(super) fn send(
     })
 }
 
-fn control_size(vm: &VirtualMachine, size: isize) -> Result<usize, Failure> {
-    // As much as a `socklen_t` holds.
-    u32::try_from(size)
-        .ok()
-        .filter(|size| i32::try_from(*size).is_ok())
-        .map(|size| size as usize)
-        .ok_or_else(|| vm.new_value_error("invalid ancillary data buffer length").into())
-}
-
-/// A control buffer to receive into: `u64`s, for the alignment that `cmsghdr` needs.
-struct ControlSpace(Vec<u64>, usize);
-
-impl ControlSpace {
-    fn new(size: usize, vm: &VirtualMachine) -> Result<Self, Failure> {
-        let words = size.div_ceil(8);
-        let mut space = Vec::new();
-        space.try_reserve_exact(words).map_err(|_| vm.no_memory_error())?;
-        space.resize(words, 0);
-        Ok(Self(space, size))
-    }
-
-    fn as_uninit(&mut self) -> &mut [MaybeUninit<u8>] {
-        let start = self.0.as_mut_ptr().cast();
-        // SAFETY: `size` bytes are within the words, and any bytes make a word.
-        unsafe { std::slice::from_raw_parts_mut(start, self.1) }
-    }
-
-    fn filled(&self, length: usize) -> &[u8] {
-        // SAFETY: within the words, which are initialised.
-        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), length.min(self.1)) }
-    }
+fn control_space(vm: &VirtualMachine, size: isize) -> Result<ControlBuffer, Failure> {
+    let size = usize::try_from(size).ok().filter(|size| *size <= ancillary::LENGTH_MAX);
+    let size = size.ok_or_else(|| vm.new_value_error("invalid ancillary data buffer length"))?;
+    Ok(ControlBuffer::zeroed(size).map_err(|error| control_error(vm, error))?)
 }
 
 /// `recvmsg`.
@@ -166,13 +148,13 @@ pub(super) fn receive(
     vm: &VirtualMachine,
 ) -> Result<PyTupleRef, Failure> {
     let mut data = Vec::new();
-    let mut control = ControlSpace::new(control_size(vm, control_bytes)?, vm)?;
-    let received = receive_parts(socket, size, flags, control.1 == 0, vm, |fd, from, flags| {
+    let mut control = control_space(vm, control_bytes)?;
+    let received = receive_parts(socket, size, flags, control.len() == 0, vm, |fd, from, flags| {
         // Taken when there may be something to receive, not while waiting.
         data.try_reserve_exact(size).map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
         let rest = data.spare_capacity_mut().get_mut(from..size).unwrap_or_default();
         let mut vectors = [libc::iovec { iov_base: rest.as_mut_ptr().cast(), iov_len: rest.len() }];
-        system::receive_message(fd, &mut vectors, control.as_uninit(), flags)
+        system::receive_message(fd, &mut vectors, &mut control, flags)
     });
     let received = match received {
         Err(Failure::Errno(libc::ENOMEM)) => return Err(vm.no_memory_error().into()),
@@ -193,19 +175,19 @@ pub(super) fn receive_into(
     flags: i32,
     vm: &VirtualMachine,
 ) -> Result<PyTupleRef, Failure> {
-    let mut control = ControlSpace::new(control_size(vm, control_bytes)?, vm)?;
+    let mut control = control_space(vm, control_bytes)?;
     let buffers = elements(vm, buffers, "recvmsg_into() argument 1 must be an iterable")?
         .into_iter()
         .map(|buffer| ArgMemoryBuffer::try_from_object(vm, buffer))
         .collect::<PyResult<Vec<_>>>()?;
     let size = buffers.iter().fold(0_usize, |size, buffer| size.saturating_add(buffer.len()));
-    let without_control = control.1 == 0;
+    let without_control = control.len() == 0;
     let received = if let [buffer] = &buffers[..] {
         receive_parts(socket, size, flags, without_control, vm, |fd, from, flags| {
             let mut memory = buffer.borrow_buf_mut();
             let rest = memory.get_mut(from..).unwrap_or_default();
             let mut vectors = [libc::iovec { iov_base: rest.as_mut_ptr().cast(), iov_len: rest.len() }];
-            system::receive_message(fd, &mut vectors, control.as_uninit(), flags)
+            system::receive_message(fd, &mut vectors, &mut control, flags)
         })?
     } else {
         // Two of the buffers may be views of one object, which can be borrowed only once at a time.
@@ -214,7 +196,7 @@ pub(super) fn receive_into(
         let received = receive_parts(socket, size, flags, without_control, vm, |fd, from, flags| {
             let rest = data.spare_capacity_mut().get_mut(from..size).unwrap_or_default();
             let mut vectors = [libc::iovec { iov_base: rest.as_mut_ptr().cast(), iov_len: rest.len() }];
-            system::receive_message(fd, &mut vectors, control.as_uninit(), flags)
+            system::receive_message(fd, &mut vectors, &mut control, flags)
         })?;
         // SAFETY: as in `receive`.
         unsafe { data.set_len(received.length.min(size)) };
@@ -261,17 +243,27 @@ fn result(
     socket: &PySocket,
     data: PyObjectRef,
     received: &Received,
-    control: &ControlSpace,
+    control: &ControlBuffer,
     vm: &VirtualMachine,
 ) -> Result<PyTupleRef, Failure> {
-    let control = control.filled(received.control_length);
-    let items = ancillary::parse(control).map(|(level, kind, data)| {
-        let data = vm.ctx.new_bytes(data.to_vec());
-        vm.ctx.new_tuple(vec![vm.ctx.new_int(level).into(), vm.ctx.new_int(kind).into(), data.into()]).into()
-    });
-    let items = vm.ctx.new_list(items.collect()).into();
-    let address = address::to_python(vm, &received.address, socket.proto()).inspect_err(|_| {
-        ancillary::close_descriptors(control);
+    let control = control.received(received.control_length);
+    let rest = || {
+        let mut items = Items::new(control);
+        let tuples = items.by_ref().map(|Item { level, kind, data }| {
+            let data = vm.ctx.new_bytes(data.to_vec()).into();
+            vm.ctx.new_tuple(vec![vm.ctx.new_int(level).into(), vm.ctx.new_int(kind).into(), data]).into()
+        });
+        let list = vm.ctx.new_list(tuples.collect()).into();
+        if items.is_malformed() {
+            let text = vm.ctx.new_str("received malformed or improperly-truncated ancillary data");
+            let category = vm.ctx.exceptions.runtime_warning.to_owned();
+            warn::warn(text.into(), Some(category), 1, None, vm)?;
+        }
+        Ok((list, address::to_python(vm, &received.address, socket.proto())?))
+    };
+    let (items, address) = rest().inspect_err(|_: &Failure| {
+        // SAFETY: as the kernel has just filled it in, and no object of the descriptors' numbers is left.
+        unsafe { ancillary::close_descriptors(control) };
     })?;
     Ok(vm.ctx.new_tuple(vec![data, items, vm.ctx.new_int(received.flags).into(), address]))
 }

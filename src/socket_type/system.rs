@@ -9,6 +9,8 @@ use std::{
 
 use socket2::{SockAddr, SockAddrStorage, SockRef};
 
+use super::ancillary::ControlBuffer;
+
 /// `recv(2)` with `MSG_DONTWAIT`.
 pub(super) fn receive(fd: BorrowedFd<'_>, buffer: &mut [MaybeUninit<u8>], flags: i32) -> io::Result<usize> {
     SockRef::from(&fd).recv_with_flags(buffer, flags | libc::MSG_DONTWAIT)
@@ -93,7 +95,7 @@ pub(super) struct Received {
 pub(super) fn receive_message(
     fd: BorrowedFd<'_>,
     buffers: &mut [libc::iovec],
-    control: &mut [MaybeUninit<u8>],
+    control: &mut ControlBuffer,
     flags: i32,
 ) -> io::Result<Received> {
     let mut storage = SockAddrStorage::zeroed();
@@ -104,10 +106,8 @@ pub(super) fn receive_message(
     message.msg_namelen = capacity;
     message.msg_iov = buffers.as_mut_ptr();
     message.msg_iovlen = buffers.len();
-    if !control.is_empty() {
-        message.msg_control = control.as_mut_ptr().cast();
-        message.msg_controllen = control.len();
-    }
+    message.msg_control = control.as_mut_ptr();
+    message.msg_controllen = control.len();
     let flags = flags | libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
     // SAFETY: the header's pointers and lengths are of live buffers, which are borrowed mutably for the call; the
     // caller vouches for those of `buffers`.
