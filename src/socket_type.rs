@@ -1,0 +1,2 @@
+pub(crate) mod address;
+pub(crate) mod ancillary;
