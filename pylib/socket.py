@@ -368,11 +368,18 @@ class socket(_socket.socket):
 
     def get_inheritable(self):
         """get_inheritable() -> True if child processes inherit the descriptor."""
-        return os.get_inheritable(self.fileno())
+        return os.get_inheritable(self._open_fileno())
 
     def set_inheritable(self, inheritable):
         """set_inheritable(flag): let child processes inherit the descriptor, or not."""
-        os.set_inheritable(self.fileno(), inheritable)
+        os.set_inheritable(self._open_fileno(), inheritable)
+
+    def _open_fileno(self):
+        # Not left to `os`: on RustPython its OSErrors have five arguments.
+        descriptor = self.fileno()
+        if descriptor < 0:
+            raise OSError(EBADF, os.strerror(EBADF))
+        return descriptor
 
 
 class SocketIO(io.RawIOBase):

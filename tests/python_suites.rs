@@ -141,6 +141,7 @@ macro_rules! suites {
 
 // Seconds until a hang is assumed: several times what a suite takes on two busy processors.
 suites! {
+    constants: 100,
     close_wakes: 300,
     descriptor_reuse: 300,
     timeouts: 300,

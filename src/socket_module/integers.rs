@@ -37,7 +37,7 @@ impl TryFromObject for CSize {
     }
 }
 
-/// An unsigned argument of 16 or 32 bits: ValueError below zero, OverflowError above the range, as since Python 3.14.
+/// An unsigned argument of 16 or 32 bits: OverflowError outside its range.
 pub(super) struct Unsigned<T>(pub(super) T);
 
 macro_rules! unsigned {
@@ -49,7 +49,10 @@ macro_rules! unsigned {
                 match <$kind>::try_from(int) {
                     Ok(value) => Ok(Self(value)),
                     Err(_) if int.is_negative() => {
-                        Err(vm.new_value_error("Cannot convert negative int"))
+                        Err(vm.new_overflow_error(concat!(
+                            "can't convert negative Python int to C ",
+                            $name
+                        )))
                     }
                     Err(_) => Err(vm.new_overflow_error(concat!("Python int too large for C ", $name))),
                 }

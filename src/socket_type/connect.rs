@@ -39,7 +39,13 @@ pub(super) fn connect(socket: &PySocket, address: &SockAddr, vm: &VirtualMachine
                 // EINTR: the attempt goes on in the background, like EINPROGRESS (connect(2)).
                 Err(Some(libc::EINPROGRESS | libc::EINTR)) => {
                     call.begin_waiting(libc::EINPROGRESS)?;
-                    return finish(call, source, seen);
+                    finish(call, source, seen)?;
+                    if socket.timeout.is_none() {
+                        // The kernel's socket is connected only when a `connect` has seen the end of the attempt: a later one
+                        // fails with EISCONN then, as after a `connect` that blocked.
+                        let _ = source.with_nonblocking(|fd| SockRef::from(&fd).connect(address));
+                    }
+                    return Ok(());
                 }
                 // A Unix listener whose queue is full. In timeout mode CPython does not wait for it either.
                 Err(Some(libc::EAGAIN)) if socket.timeout.is_none() => {

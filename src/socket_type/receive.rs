@@ -163,7 +163,8 @@ pub(super) fn wait_for_all<T>(
             match received {
                 Some(Ok((received, false))) if !peek => total += received,
                 Some(Ok((received, false))) if received > total => total = received,
-                Some(Ok((_, true))) | None => break,
+                None => return Err(Failure::Errno(libc::EBADF)),
+                Some(Ok((_, true))) => break,
                 Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => break,
                 _ => {
                     if !wait_for_rest(call, tick)? {

@@ -84,7 +84,8 @@ pub(super) fn complete(
                     break;
                 }
             }
-            Some(Err(_)) | None => break,
+            Some(Err(_)) => break,
+            None => return Err(Failure::Errno(libc::EBADF)),
         }
     }
     Ok(sent)
