@@ -67,13 +67,14 @@ class DescriptorReuse(Crew):
                 ended = self.answer()
             fresh, fresh_peer = socket.socketpair()
             reused += descriptor in (fresh.fileno(), fresh_peer.fileno())
-            stale_peer.close()
             mark = struct.pack("!Q", number)
             back = struct.pack("!Q", number | 1 << 63)
             fresh_peer.sendall(mark)
             fresh.sendall(back)
             if early:
                 ended = self.answer()
+            # Not before: the end of the stream would be an answer as well.
+            stale_peer.close()
             fresh.settimeout(DEADLINE)
             fresh_peer.settimeout(DEADLINE)
             self.assertIsInstance(ended, OSError, f"round {number}: the closed socket's call returned {ended!r}")
@@ -92,14 +93,15 @@ class DescriptorReuse(Crew):
             self.start(lambda: stale.sendall(payload), until_blocked=number & 2)
             stale.close()
             fresh, fresh_peer = socket.socketpair()
-            stale_peer.close()
             ended = self.answer()
+            stale_peer.close()
             self.assertErrno(ended, errno.EBADF)
             for sock in fresh, fresh_peer:
                 sock.setblocking(False)
                 with self.assertRaises(BlockingIOError, msg=f"round {number}: stale bytes in a new socket"):
                     sock.recv(100)
-                sock.close()
+            fresh.close()
+            fresh_peer.close()
 
     def test_no_connection_goes_to_the_closed_listener(self):
         for number in range(SMALL_ROUNDS):

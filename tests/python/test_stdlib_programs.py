@@ -47,6 +47,9 @@ class PeerTestCase(SocketTestCase):
     @contextlib.contextmanager
     def serving(self, server):
         """Run a socketserver of ours in a thread."""
+        # Anew, as the default queue of 5 is met by more clients at once, whose retries take a second each.
+        if server.socket_type == socket.SOCK_STREAM:
+            server.socket.listen(128)
         thread = Worker(server.serve_forever, 0.01)
         try:
             yield server.server_address[1]
