@@ -16,9 +16,7 @@ mod tests;
 
 use std::{
     ffi::{CStr, CString},
-    fmt,
-    future::Future,
-    io,
+    fmt, io,
     net::IpAddr,
     time::Instant,
 };
@@ -144,22 +142,20 @@ impl std::error::Error for HostError {}
 ///
 /// `deadline` tells a resolver when nobody will want the answer any more. The C library cannot be told, so here
 /// it changes nothing: the caller drops the future at its deadline.
-pub fn resolve(
+pub async fn resolve(
     host: Option<CString>,
     service: Option<CString>,
     hints: Hints,
     deadline: Option<Instant>,
-) -> impl Future<Output = Result<Vec<AddrInfo>, EaiError>> + Send + 'static {
+) -> Result<Vec<AddrInfo>, EaiError> {
     let _ = deadline;
-    async move {
-        if let Some(answer) = resolve_numeric(host.as_deref(), service.as_deref(), hints) {
-            return answer;
-        }
-        let call = move || libc_calls::getaddrinfo(host.as_deref(), service.as_deref(), hints);
-        match detached(call).await {
-            Ok(answer) => answer,
-            Err(error) => Err(EaiError::from_io(&error)),
-        }
+    if let Some(answer) = resolve_numeric(host.as_deref(), service.as_deref(), hints) {
+        return answer;
+    }
+    let call = move || libc_calls::getaddrinfo(host.as_deref(), service.as_deref(), hints);
+    match detached(call).await {
+        Ok(answer) => answer,
+        Err(error) => Err(EaiError::from_io(&error)),
     }
 }
 
@@ -219,44 +215,30 @@ pub fn resolve_numeric(
 
 /// Host and service name of an address, under `NI_*` flags. On the calling thread with `NI_NUMERICHOST`, where
 /// nothing asks the network.
-pub fn getnameinfo(
-    address: SockAddr,
-    flags: i32,
-) -> impl Future<Output = Result<NameInfo, EaiError>> + Send + 'static {
-    async move {
-        if flags & libc::NI_NUMERICHOST != 0 {
-            let _inside = fork_gate::enter();
-            return libc_calls::getnameinfo_of(&address, flags);
-        }
-        match detached(move || libc_calls::getnameinfo_of(&address, flags)).await {
-            Ok(answer) => answer,
-            Err(error) => Err(EaiError::from_io(&error)),
-        }
+pub async fn getnameinfo(address: SockAddr, flags: i32) -> Result<NameInfo, EaiError> {
+    if flags & libc::NI_NUMERICHOST != 0 {
+        let _inside = fork_gate::enter();
+        return libc_calls::getnameinfo_of(&address, flags);
+    }
+    match detached(move || libc_calls::getnameinfo_of(&address, flags)).await {
+        Ok(answer) => answer,
+        Err(error) => Err(EaiError::from_io(&error)),
     }
 }
 
 /// The entry of a host by name, of one family (`AF_INET` or `AF_INET6`): `gethostbyname2(3)`.
-pub fn gethostbyname(
-    host: CString,
-    family: i32,
-) -> impl Future<Output = Result<HostEntry, HostError>> + Send + 'static {
-    async move {
-        match detached(move || libc_calls::gethostbyname(&host, family)).await {
-            Ok(answer) => answer,
-            Err(error) => Err(HostError::from_io(&error)),
-        }
+pub async fn gethostbyname(host: CString, family: i32) -> Result<HostEntry, HostError> {
+    match detached(move || libc_calls::gethostbyname(&host, family)).await {
+        Ok(answer) => answer,
+        Err(error) => Err(HostError::from_io(&error)),
     }
 }
 
 /// The entry of a host by address: `gethostbyaddr(3)`.
-pub fn gethostbyaddr(
-    address: IpAddr,
-) -> impl Future<Output = Result<HostEntry, HostError>> + Send + 'static {
-    async move {
-        match detached(move || libc_calls::gethostbyaddr(address)).await {
-            Ok(answer) => answer,
-            Err(error) => Err(HostError::from_io(&error)),
-        }
+pub async fn gethostbyaddr(address: IpAddr) -> Result<HostEntry, HostError> {
+    match detached(move || libc_calls::gethostbyaddr(address)).await {
+        Ok(answer) => answer,
+        Err(error) => Err(HostError::from_io(&error)),
     }
 }
 

@@ -11,7 +11,9 @@
 //! 1. lets nobody enter,
 //! 2. waits until each call inside has ended or is [`SETTLED`] old: past its local beginnings, either waiting for the
 //!    network or done,
-//! 3. forks, and opens the gate again on both sides; the child forgets who was inside.
+//! 3. joins the threads that are ending, because a thread that has looked up a name gives its resolver state back, under
+//!    the same locks, after the last line of its own code,
+//! 4. forks, and opens the gate again on both sides; the child forgets who was inside.
 //!
 //! A fork is thus delayed by [`SETTLED`] at most, and only when a look-up has just begun. Waiting for the look-ups
 //! themselves would hand a dead name server the power to stop `subprocess`. What remains is an old look-up taking one
@@ -20,6 +22,7 @@
 
 use std::{
     cell::RefCell,
+    mem, ptr,
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -27,20 +30,48 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The age at which a look-up no longer delays a fork.
-const SETTLED: Duration = Duration::from_millis(10);
+/// The age at which a look-up no longer delays a fork: far beyond the time that the local part takes, so that it holds on
+/// a busy machine, where a thread may wait for a core.
+const SETTLED: Duration = Duration::from_millis(50);
 
 struct Gate {
     /// Forks waiting for the calls inside; nobody enters while there are any.
     forks: u32,
     next_ticket: u64,
     inside: Vec<(u64, Instant)>,
+    /// Threads that have run their last line and wait to be joined.
+    leaving: Vec<libc::pthread_t>,
+}
+
+impl Gate {
+    /// Joins those of the leaving threads that are gone.
+    fn reap(&mut self) {
+        // SAFETY: each thread in the list is joinable and was not joined yet; 0 means that it is now.
+        self.leaving
+            .retain(|thread| unsafe { libc::pthread_tryjoin_np(*thread, ptr::null_mut()) } != 0);
+    }
+
+    /// Joins all leaving threads. They need no lock that this thread holds, so they end at once.
+    fn join(&mut self) {
+        for thread in self.leaving.drain(..) {
+            // SAFETY: as above.
+            unsafe { libc::pthread_join(thread, ptr::null_mut()) };
+        }
+    }
+
+    fn forget(&mut self, ticket: u64) {
+        self.inside.retain(|(inside, _)| *inside != ticket);
+        if self.forks > 0 {
+            CHANGED.notify_all();
+        }
+    }
 }
 
 static GATE: Mutex<Gate> = Mutex::new(Gate {
     forks: 0,
     next_ticket: 0,
     inside: Vec::new(),
+    leaving: Vec::new(),
 });
 static CHANGED: Condvar = Condvar::new();
 static GENERATION: AtomicU64 = AtomicU64::new(0);
@@ -106,13 +137,24 @@ pub(super) fn enter() -> Inside {
     Inside { ticket }
 }
 
+impl Inside {
+    /// Leaves together with the calling thread: a fork waits for the very end of it. To be the last act of a joinable
+    /// thread, which must not be joined elsewhere.
+    pub(super) fn leave_with_thread(self) {
+        // SAFETY: no preconditions.
+        let thread = unsafe { libc::pthread_self() };
+        let mut gate = lock();
+        gate.reap();
+        gate.leaving.push(thread);
+        gate.forget(self.ticket);
+        drop(gate);
+        mem::forget(self);
+    }
+}
+
 impl Drop for Inside {
     fn drop(&mut self) {
-        let mut gate = lock();
-        gate.inside.retain(|(ticket, _)| *ticket != self.ticket);
-        if gate.forks > 0 {
-            CHANGED.notify_all();
-        }
+        lock().forget(self.ticket);
     }
 }
 
@@ -146,6 +188,7 @@ fn settled() -> MutexGuard<'static, Gate> {
         };
     }
     gate.forks -= 1;
+    gate.join();
     gate
 }
 

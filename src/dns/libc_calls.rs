@@ -255,10 +255,10 @@ unsafe fn host_answer(
 /// # Safety
 /// The pointers of `entry` are those of a `struct hostent` that a look-up has filled in.
 unsafe fn host_entry(entry: &hostent) -> HostEntry {
-    // SAFETY: h_name is a string, h_aliases a list of strings that ends in null, or null.
+    // SAFETY: h_name is a string.
     let name = unsafe { owned(entry.h_name) }.unwrap_or_default();
-    let aliases = unsafe { pointers(entry.h_aliases) };
-    let aliases = aliases.into_iter();
+    // SAFETY: h_aliases is null or a list of strings that ends in null.
+    let aliases = unsafe { pointers(entry.h_aliases) }.into_iter();
     // SAFETY: as above.
     let aliases = aliases.filter_map(|alias| unsafe { owned(alias) });
     // SAFETY: h_addr_list is a list of addresses that ends in null.

@@ -1,5 +1,6 @@
 use std::{
     ffi::CString,
+    future::Future,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::pin,
     sync::{
@@ -299,6 +300,17 @@ fn services_and_protocols() {
     );
     assert_eq!(getservbyport(80, None).as_deref(), Some(&b"http"[..]));
     assert_eq!(getservbyport(1, Some(&c("no such protocol"))), None);
+}
+
+/// Any executor may poll them.
+#[test]
+fn look_ups_are_send() {
+    fn send<T: Send + 'static>(_: T) {}
+    let address = SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 80)));
+    send(resolve(None, None, STREAM, None));
+    send(getnameinfo(address, 0));
+    send(gethostbyname(c("localhost"), libc::AF_INET));
+    send(gethostbyaddr(Ipv4Addr::LOCALHOST.into()));
 }
 
 #[test]
