@@ -39,6 +39,9 @@
 //! * [`background`]: the driver that serves futures polled by a foreign executor.
 //! * [`park`]: `block_on`, on the calling thread's own driver.
 
+// Under loom only the parts without system calls are built, and only its tests use them.
+#![cfg_attr(loom, allow(dead_code))]
+
 #[cfg(not(loom))]
 mod background;
 #[cfg(not(loom))]

@@ -4,15 +4,19 @@
 //! descriptor. To wake a thread that sleeps in its driver, the process has one eventfd that is always readable:
 //! arming an edge-triggered interest in it queues an event in the driver's epoll set at once. (mio's `Waker` would cost
 //! an eventfd a driver.) A driver that nobody uses may be taken away when descriptors run out; its thread makes another.
+//!
+//! A program may close all its descriptors from some number on (`os.closerange` in a daemon), and with them the reactor's,
+//! whose numbers then come to mean something else. Nothing here closes a number that is not certainly its own any more.
 
 use std::{
     cell::{Cell, RefCell},
     io,
     mem::{self, ManuallyDrop},
     os::fd::{AsRawFd, OwnedFd, RawFd},
+    ptr,
     sync::{
-        Arc, Weak,
-        atomic::{AtomicI32, AtomicU64, Ordering},
+        Arc, OnceLock, Weak,
+        atomic::{AtomicI32, AtomicU64, Ordering, fence},
     },
     task::Wake,
     time::{Duration, Instant},
@@ -25,28 +29,34 @@ use super::{
     fork_mutex::ForkMutex,
     parking::Parking,
     process,
-    ref_word::RefWord,
+    ref_word::{Close, RefWord},
     source::Inner,
-    system,
+    system::{self, Poke},
     wait_list::{Direction, Directions},
 };
 
 /// The token of a wake-up, which no source has.
 const WAKE: u64 = u64::MAX;
 
+// Tokens go through mio's `usize`.
+const _: () = assert!(usize::BITS >= u64::BITS, "the reactor needs 64-bit tokens");
+
 /// How long a driver may lie unused before making another one takes it away.
 const IDLE_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a thread shares with those that wake it and with the sources that it waits for.
 pub(super) struct Core {
+    /// Never dropped: `dispose` closes `epoll` instead, if the number still means it.
     poll: ManuallyDrop<mio::Poll>,
     epoll: RawFd,
-    /// References are held by users of `poll`; it is dropped when closed and unreferenced.
+    /// The always readable descriptor as this epoll set knows it.
+    wake: AtomicI32,
+    /// References are held by users of `epoll`; it is closed when marked closed and unreferenced.
     word: RefWord,
     parking: Parking,
     slots: ForkMutex<Slots>,
     generation: u32,
-    /// Milliseconds since the process's first driver.
+    /// [`milliseconds`] at the end of the last use.
     last_used: AtomicU64,
 }
 
@@ -74,28 +84,31 @@ fn interest(directions: Directions) -> Interest {
     }
 }
 
+/// Milliseconds of the monotonic clock. Not `Instant`s since a first one: a fork during that one's making would leave a child
+/// with a `OnceLock` that is for ever being initialised.
 fn milliseconds() -> u64 {
-    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    u64::try_from(START.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
+    system::monotonic().as_millis().try_into().unwrap_or(u64::MAX)
 }
 
 /// The process's always readable eventfd, or -1. A child closes its copy and makes its own.
 static WAKE_DESCRIPTOR: AtomicI32 = AtomicI32::new(-1);
 
+/// The identity of [`WAKE_DESCRIPTOR`], the same for all eventfds.
+static EVENTFD: OnceLock<Option<(libc::dev_t, libc::ino_t)>> = OnceLock::new();
+
+/// The always readable descriptor, made if there is none. Only under the lock of [`process::with_drivers`].
 fn wake_descriptor() -> io::Result<RawFd> {
     let fd = WAKE_DESCRIPTOR.load(Ordering::Acquire);
-    if fd >= 0 {
+    if fd >= 0 && EVENTFD.get().is_some_and(|known| *known == system::identity(fd)) {
         return Ok(fd);
     }
     let made = system::always_readable()?;
-    match WAKE_DESCRIPTOR.compare_exchange(-1, made.as_raw_fd(), Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => {
-            let fd = made.as_raw_fd();
-            mem::forget::<OwnedFd>(made);
-            Ok(fd)
-        }
-        Err(other) => Ok(other),
-    }
+    let fd = made.as_raw_fd();
+    EVENTFD.get_or_init(|| system::identity(fd));
+    // The one before, if any, has been closed behind our back.
+    WAKE_DESCRIPTOR.store(fd, Ordering::Release);
+    mem::forget::<OwnedFd>(made);
+    Ok(fd)
 }
 
 /// For the fork handler: async-signal-safe.
@@ -106,33 +119,60 @@ pub(super) fn close_wake_descriptor_in_child() {
     }
 }
 
-/// Wakes the thread that [`super::park`] last made the target of signals. Async-signal-safe, but for `errno`.
+/// Wakes the thread that [`super::park`] last made the target of signals. Async-signal-safe.
+#[cfg(any(feature = "python", test))]
 pub(crate) fn poke_signal_target() {
-    let epoll = process::SIGNAL_TARGET.load(Ordering::Relaxed);
+    // What the handler has written about the signal comes before the look at who is to be told: `set_signal_target`.
+    fence(Ordering::SeqCst);
+    let epoll = process::SIGNAL_TARGET.load(Ordering::SeqCst);
     let readable = WAKE_DESCRIPTOR.load(Ordering::Relaxed);
     if epoll >= 0 && readable >= 0 {
-        system::poke(epoll, readable, WAKE);
+        // Where the number has come to mean another epoll set, the descriptor is not in it, and nothing happens.
+        system::keeping_errno(|| drop(system::poke(epoll, readable, Poke::Fire(WAKE))));
     }
 }
 
+/// Makes this driver the one that [`poke_signal_target`] wakes. True when it was not before.
+pub(super) fn set_signal_target(core: &Core) -> bool {
+    let new = process::SIGNAL_TARGET.swap(core.epoll, Ordering::SeqCst) != core.epoll;
+    // Either the handler finds the new target, or the caller, who looks for signals after this, finds the signal.
+    fence(Ordering::SeqCst);
+    new
+}
+
 impl Core {
+    /// A new driver, in use until [`Self::end_use`]: from the moment that it is listed, others would reclaim it.
     pub(super) fn new() -> io::Result<Arc<Self>> {
         process::watch_forks();
         sweep();
-        wake_descriptor()?;
-        let poll = mio::Poll::new()?;
-        let epoll = poll.as_raw_fd();
         let generation = process::generation();
-        let core = Arc::new(Self {
-            poll: ManuallyDrop::new(poll),
-            epoll,
-            word: RefWord::new(generation),
-            parking: Parking::new(),
-            slots: ForkMutex::new(Slots::default()),
-            generation,
-            last_used: AtomicU64::new(milliseconds()),
-        });
-        process::with_drivers(|drivers| drivers.push((epoll, Arc::downgrade(&core))));
+        // Made and listed in one, so that no fork comes between, and no child keeps an epoll set that it does not know of.
+        let (core, lost) = process::with_drivers(|drivers| {
+            let wake = wake_descriptor()?;
+            let poll = mio::Poll::new()?;
+            let epoll = poll.as_raw_fd();
+            system::poke(epoll, wake, Poke::Prepare)?;
+            let word = RefWord::new(generation);
+            word.acquire(generation);
+            let core = Arc::new(Self {
+                poll: ManuallyDrop::new(poll),
+                epoll,
+                wake: AtomicI32::new(wake),
+                word,
+                parking: Parking::new(),
+                slots: ForkMutex::new(Slots::default()),
+                generation,
+                last_used: AtomicU64::new(milliseconds()),
+            });
+            let same = drivers.iter().position(|(number, _)| *number == epoll);
+            let lost = same.and_then(|index| drivers.swap_remove(index).1.upgrade());
+            drivers.push((epoll, Arc::downgrade(&core)));
+            io::Result::Ok((core, lost))
+        })?;
+        // A driver whose number the kernel has given out again was closed behind our back.
+        if let Some(lost) = lost {
+            lost.close();
+        }
         Ok(core)
     }
 
@@ -148,6 +188,31 @@ impl Core {
         Some(result)
     }
 
+    /// Makes the thread that turns this driver, or will, come back at once. False when the epoll set is gone.
+    fn poke(&self) -> bool {
+        let fired = self.with_poll(|_| {
+            let wake = self.wake.load(Ordering::Acquire);
+            if system::poke(self.epoll, wake, Poke::Fire(WAKE)).is_ok() {
+                return true;
+            }
+            // Closed behind our back, it or the epoll set.
+            process::with_drivers(|_| {
+                let wake = wake_descriptor()?;
+                system::poke(self.epoll, wake, Poke::PrepareAndFire(WAKE))
+                    .or_else(|_| system::poke(self.epoll, wake, Poke::Fire(WAKE)))?;
+                self.wake.store(wake, Ordering::Release);
+                io::Result::Ok(())
+            })
+            .is_ok()
+        });
+        fired.unwrap_or(false)
+    }
+
+    /// Whether the epoll set is still there; after an error, as it costs a spurious wake-up.
+    pub(super) fn is_open(&self) -> bool {
+        self.poke()
+    }
+
     /// Keeps the driver from being reclaimed until [`Self::end_use`]. False when it is gone.
     pub(super) fn begin_use(&self) -> bool {
         self.generation == process::generation() && self.word.acquire(self.generation)
@@ -160,8 +225,9 @@ impl Core {
         }
     }
 
-    pub(super) fn epoll(&self) -> RawFd {
-        self.epoll
+    /// Makes the next [`Self::turn`] come back without sleeping.
+    pub(super) fn skip_sleep(&self) {
+        self.parking.notify();
     }
 
     /// Tells the kernel to report these directions of a source. Its token here, which `known` is if it has one.
@@ -176,7 +242,14 @@ impl Core {
             let registry = poll.registry();
             let mut fd = SourceFd(&fd);
             if let Some(token) = known {
-                registry.reregister(&mut fd, Token(token as usize), interest(wanted))?;
+                let name = Token(token as usize);
+                match registry.reregister(&mut fd, name, interest(wanted)) {
+                    // The program has made the number mean another file (`dup2`), which the kernel does not know here.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        registry.register(&mut fd, name, interest(wanted))?;
+                    }
+                    result => result?,
+                }
                 return Ok(token);
             }
             let mut slots = self.slots.lock();
@@ -211,6 +284,8 @@ impl Core {
     /// # Errors
     ///
     /// `EINTR` aside, only that the epoll set is not usable any more (the program has closed its number, say).
+    ///
+    /// The caller polls whatever it waits for after this: notifications that came before are taken as heard.
     pub(super) fn turn(&self, deadline: Option<Instant>) -> io::Result<()> {
         if !self.parking.fall_asleep() {
             self.parking.wake_up();
@@ -229,6 +304,8 @@ impl Core {
                 self.dispatch(event.u64, event.events as i32);
             }
         }
+        // Those events have notified this very thread; without this its next sleep would end at once, for nothing.
+        self.parking.wake_up();
         Ok(())
     }
 
@@ -246,23 +323,35 @@ impl Core {
 
     /// The second half of closing: the word says closed and unreferenced, so nobody else uses the epoll set.
     fn dispose(&self) {
-        process::with_drivers(|drivers| drivers.retain(|(epoll, _)| *epoll != self.epoll));
+        if self.generation != process::generation() {
+            return;
+        }
+        let _ = process::SIGNAL_TARGET.compare_exchange(self.epoll, -1, Ordering::SeqCst, Ordering::Relaxed);
+        // Closed and struck off in one, so that no fork comes between.
+        process::with_drivers(|drivers| {
+            let Some(index) = drivers.iter().position(|(_, core)| ptr::eq(core.as_ptr(), self)) else { return };
+            drivers.swap_remove(index);
+            // It is in this epoll set, and if this number's has it not, that is another's.
+            let wake = self.wake.load(Ordering::Acquire);
+            if system::poke(self.epoll, wake, Poke::Remove).is_ok() {
+                let _ = system::close(self.epoll);
+            }
+        });
         let sources = mem::take(&mut self.slots.lock().sources);
-        // SAFETY: only the caller that the reference word elects comes here, once, and no reference is out.
-        drop(unsafe { std::ptr::read(&*self.poll) });
         for (_, (_, source)) in sources {
             source.forget(self);
         }
     }
 
-    /// Ends the use that [`Self::begin_use`] began, and the driver.
+    /// Ends a use, and the driver.
     pub(super) fn abandon(&self) {
         self.end_use();
         self.close();
     }
 
-    fn close(&self) {
-        if self.generation == process::generation() && self.word.close(self.generation) == super::ref_word::Close::Idle {
+    /// Ends the driver, when nobody uses it any more.
+    pub(super) fn close(&self) {
+        if self.generation == process::generation() && self.word.close(self.generation) == Close::Idle {
             self.dispose();
         }
     }
@@ -275,8 +364,7 @@ impl Wake for Core {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.parking.notify() {
-            let readable = WAKE_DESCRIPTOR.load(Ordering::Acquire);
-            self.with_poll(|_| system::poke(self.epoll, readable, WAKE));
+            self.poke();
         }
     }
 }
@@ -286,15 +374,16 @@ impl Wake for Core {
 /// For a caller that has met EMFILE: the descriptors may be enough for another try.
 pub fn reclaim_idle_drivers(idle_for: Duration) -> usize {
     let unused_since = milliseconds().saturating_sub(u64::try_from(idle_for.as_millis()).unwrap_or(u64::MAX));
+    // Filtered outside the lock, where a driver may be dropped.
     let cores: Vec<Arc<Core>> = process::with_drivers(|drivers| {
         drivers
             .iter()
             .filter_map(|(_, core)| Weak::upgrade(core))
-            .filter(|core| core.last_used.load(Ordering::Relaxed) <= unused_since)
             .collect()
     });
     cores
         .iter()
+        .filter(|core| core.last_used.load(Ordering::Relaxed) <= unused_since)
         .filter(|core| core.word.close_if_idle(core.generation))
         .map(|core| core.dispose())
         .count()
@@ -343,16 +432,13 @@ thread_local! {
 pub(super) fn own() -> io::Result<Arc<Core>> {
     MINE.try_with(|mine| {
         let mut mine = mine.0.try_borrow_mut().map_err(|_| io::Error::from_raw_os_error(libc::EBUSY))?;
-        if let Some(core) = &*mine {
-            if core.begin_use() {
-                return Ok(Arc::clone(core));
-            }
+        if let Some(core) = mine.as_ref().filter(|core| core.begin_use()) {
+            return Ok(Arc::clone(core));
         }
         if let Some(gone) = mine.take() {
             retire(gone);
         }
         let core = Core::new()?;
-        core.begin_use();
         *mine = Some(Arc::clone(&core));
         Ok(core)
     })

@@ -14,7 +14,6 @@ use std::{
 
 use super::{
     driver::{self, Core},
-    process::SIGNAL_TARGET,
     source::take_plain_wait,
     system,
 };
@@ -70,24 +69,34 @@ pub fn poll_or_park<F: Future>(future: Pin<&mut F>, deadline: Option<Instant>) -
 ///
 /// When the thread's driver is new to signals, it comes back [`Step::Woken`] without sleeping, as a signal may have
 /// come before it could be told of.
-#[cfg(feature = "python")]
+#[cfg(any(feature = "python", test))]
 pub(crate) fn poll_or_park_for_signals<F: Future>(future: Pin<&mut F>, deadline: Option<Instant>) -> Step<F::Output> {
     park(future, deadline, true)
 }
 
 /// Ends the use of a driver when the sleep is over.
-struct InUse(Arc<Core>);
+struct InUse {
+    core: Arc<Core>,
+    /// Whether a future that this thread polls has called `block_on` itself.
+    nested: bool,
+}
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        self.0.end_use();
+        if self.nested {
+            // Notifications of the outer future may have been heard here.
+            self.core.skip_sleep();
+        }
+        self.core.end_use();
     }
 }
 
 fn park<F: Future>(mut future: Pin<&mut F>, deadline: Option<Instant>, for_signals: bool) -> Step<F::Output> {
-    let core = driver::own().ok().map(InUse);
-    let waker = match &core {
-        Some(InUse(core)) => Waker::from(Arc::clone(core)),
+    let nested = driver::is_polling();
+    let in_use = driver::own().ok().map(|core| InUse { core, nested });
+    let core = in_use.as_ref().map(|in_use| &in_use.core);
+    let waker = match core {
+        Some(core) => Waker::from(Arc::clone(core)),
         // Without a driver the thread looks by itself, every `PLAIN_SLICE`.
         None => Waker::noop().clone(),
     };
@@ -96,14 +105,14 @@ fn park<F: Future>(mut future: Pin<&mut F>, deadline: Option<Instant>, for_signa
     if let Poll::Ready(output) = poll() {
         return Step::Ready(output);
     }
-    if let (true, Some(InUse(core))) = (for_signals, &core) {
-        let target = core.epoll();
-        if SIGNAL_TARGET.swap(target, std::sync::atomic::Ordering::Relaxed) != target {
-            return Step::Woken;
-        }
+    if for_signals && core.is_some_and(|core| driver::set_signal_target(core)) {
+        return Step::Woken;
     }
-    sleep(core.as_ref().map(|InUse(core)| core), deadline);
-    match poll() {
+    sleep(core, deadline);
+    let outcome = poll();
+    // What was polled plainly is forgotten: the next poll of a future says what it waits for then.
+    let _ = take_plain_wait();
+    match outcome {
         Poll::Ready(output) => Step::Ready(output),
         Poll::Pending if deadline.is_some_and(|deadline| Instant::now() >= deadline) => Step::TimedOut,
         Poll::Pending => Step::Woken,
@@ -128,6 +137,8 @@ fn sleep(core: Option<&Arc<Core>>, deadline: Option<Instant>) {
         // Not `park_timeout`, which a signal does not end.
         None => system::sleep(left),
     }
-    // What was polled is forgotten: the next poll of the future says what it waits for then.
-    let _ = take_plain_wait();
+    // The future may wait for other sources in the driver besides.
+    if core.is_some_and(|core| core.turn(Some(Instant::now())).is_err()) {
+        driver::discard_own();
+    }
 }

@@ -53,7 +53,7 @@ impl Registry {
     }
 }
 
-/// Runs `f` on the list of this process's drivers. `f` must not create or drop a driver.
+/// Runs `f` on the list of this process's drivers, while no thread can fork. `f` must not create or drop a driver.
 pub(super) fn with_drivers<R>(f: impl FnOnce(&mut Vec<(RawFd, Weak<Core>)>) -> R) -> R {
     struct Unlock;
     impl Drop for Unlock {

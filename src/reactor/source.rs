@@ -194,8 +194,10 @@ impl Source {
     }
 
     /// Makes everybody who waits for this source look again: a timeout has changed, say.
+    ///
+    /// Who has read [`Self::tick`] but does not wait yet is not passed over: its wait will end at once.
     pub fn wake_waiters(&self) {
-        self.inner.waits.wake_all();
+        self.inner.waits.recheck();
     }
 
     /// Closes the source: all waits end with `EBADF`, and the descriptor closes now, or, if another thread is in
@@ -240,6 +242,12 @@ impl Source {
         Some(unsafe { OwnedFd::from_raw_fd(self.inner.fd) })
     }
 
+    /// How many waits are entered in its list.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.inner.waits.waiting()
+    }
+
     /// Whether it has been closed or detached.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -263,7 +271,7 @@ impl PlainWait {
     /// `poll(2)`s the descriptor; true when it is ready, or closed.
     pub(super) fn poll(&self, timeout: Duration) -> bool {
         let events = match self.direction {
-            Direction::Read => libc::POLLIN | libc::POLLPRI | libc::POLLRDHUP,
+            Direction::Read => libc::POLLIN,
             Direction::Write => libc::POLLOUT,
         };
         // The descriptor is held open for the time slice only, so that `close` is not put off for longer.
@@ -277,7 +285,8 @@ thread_local! {
 
 /// What the future polled last on this thread waits for, if it could not be armed in a driver.
 pub(super) fn take_plain_wait() -> Option<PlainWait> {
-    PLAIN.with_borrow_mut(Option::take)
+    // Not there any more in a destructor of thread-local data, where `sleep` then waits for its time slice only.
+    PLAIN.try_with(|plain| plain.take()).ok().flatten()
 }
 
 /// The future of [`Source::ready_since`].
@@ -321,8 +330,19 @@ impl Readiness {
         if wait.poll(Duration::ZERO) {
             return Poll::Ready(self.outcome().unwrap_or(Ok(())));
         }
-        PLAIN.with_borrow_mut(|plain| *plain = Some(wait));
+        let _ = PLAIN.try_with(|plain| plain.replace(Some(wait)));
         Poll::Pending
+    }
+
+    fn wait_in_background(&mut self, cx: &Context<'_>) -> io::Result<()> {
+        let core = background::core()?;
+        match self.wait_at(DriverHandle(Arc::clone(&core)), cx) {
+            Err(_) if !core.is_open() => {
+                background::renew(&core);
+                self.wait_at(DriverHandle(background::core()?), cx)
+            }
+            result => result,
+        }
     }
 
     fn wait_at(&mut self, driver: DriverHandle, cx: &Context<'_>) -> io::Result<()> {
@@ -359,16 +379,21 @@ impl Future for Readiness {
             return Poll::Ready(outcome);
         }
         let entered = if driver::is_polling() {
-            match driver::in_use().ok_or_else(closed).and_then(|core| self.wait_at(DriverHandle(core), cx)) {
+            let core = driver::in_use();
+            match core.clone().ok_or_else(closed).and_then(|core| self.wait_at(DriverHandle(core), cx)) {
                 Ok(()) => Ok(()),
-                // No driver (EMFILE), or it cannot take the source (ENOMEM, ENOSPC): the plainest way left.
+                // No driver (EMFILE), or it cannot take the source (ENOMEM, ENOSPC, EEXIST where another source has the
+                // same descriptor): the plainest way left.
                 Err(_) => {
+                    if core.is_some_and(|core| !core.is_open()) {
+                        driver::discard_own();
+                    }
                     self.withdraw();
                     return self.wait_plainly();
                 }
             }
         } else {
-            background::core().and_then(|core| self.wait_at(DriverHandle(core), cx))
+            self.wait_in_background(cx)
         };
         match entered {
             Err(error) => Poll::Ready(Err(error)),

@@ -28,25 +28,52 @@ pub(super) fn always_readable() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-fn control(epoll: RawFd, operation: i32, fd: RawFd, token: u64) -> Result<(), i32> {
-    let mut event = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: token };
-    // SAFETY: `event` is valid for the call; the kernel checks both descriptors.
-    let done = unsafe { libc::epoll_ctl(epoll, operation, fd, &mut event) };
-    // SAFETY: errno is this thread's.
-    if done == 0 { Ok(()) } else { Err(unsafe { *libc::__errno_location() }) }
+/// Device and inode, which tell apart what a number has meant from what it means now, if not two eventfds.
+pub(super) fn identity(fd: RawFd) -> Option<(libc::dev_t, libc::ino_t)> {
+    // SAFETY: a plain C structure, filled in by the call.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: `stat` is valid for the call; the kernel checks the descriptor.
+    (unsafe { libc::fstat(fd, &mut stat) } == 0).then_some((stat.st_dev, stat.st_ino))
 }
 
-/// Makes `epoll_wait` on `epoll` return an event with `token`, now or when it is called next.
-///
-/// Arming an edge-triggered interest in a readable descriptor queues one event (epoll(7)). System calls only: a signal handler may
-/// call this. It changes `errno`.
-pub(super) fn poke(epoll: RawFd, readable: RawFd, token: u64) {
-    if control(epoll, libc::EPOLL_CTL_MOD, readable, token) == Err(libc::ENOENT)
-        && control(epoll, libc::EPOLL_CTL_ADD, readable, token) == Err(libc::EEXIST)
-    {
-        // Another thread added it in between, and thereby woke; once more costs nothing.
-        let _ = control(epoll, libc::EPOLL_CTL_MOD, readable, token);
-    }
+/// What the always readable descriptor is in an epoll set for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Poke {
+    /// Put it there, silent.
+    Prepare,
+    /// Make `epoll_wait` return an event with this token, now or when it is called next. Async-signal-safe, but for `errno`.
+    Fire(u64),
+    /// Put it there and fire.
+    PrepareAndFire(u64),
+    /// Take it out.
+    Remove,
+}
+
+/// Arming an edge-triggered interest in a readable descriptor queues one event: epoll(7).
+pub(super) fn poke(epoll: RawFd, readable: RawFd, what: Poke) -> io::Result<()> {
+    let (operation, token) = match what {
+        Poke::Prepare => (libc::EPOLL_CTL_ADD, None),
+        Poke::Fire(token) => (libc::EPOLL_CTL_MOD, Some(token)),
+        Poke::PrepareAndFire(token) => (libc::EPOLL_CTL_ADD, Some(token)),
+        Poke::Remove => (libc::EPOLL_CTL_DEL, None),
+    };
+    let events = token.map_or(0, |_| (libc::EPOLLIN | libc::EPOLLET) as u32);
+    let mut event = libc::epoll_event { events, u64: token.unwrap_or_default() };
+    // SAFETY: `event` is valid for the call; the kernel checks both descriptors.
+    let done = unsafe { libc::epoll_ctl(epoll, operation, readable, &mut event) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Runs `f`, in a signal handler, and leaves `errno` to the code that the signal interrupted.
+#[cfg(any(feature = "python", test))]
+pub(super) fn keeping_errno(f: impl FnOnce()) {
+    // SAFETY: errno is this thread's.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    let before = unsafe { *errno };
+    f();
+    // SAFETY: as above.
+    unsafe { *errno = before };
 }
 
 /// What is left until `deadline`, as the kernel takes it; never less than there is.
@@ -61,15 +88,15 @@ fn timespec(duration: Duration) -> libc::timespec {
     }
 }
 
-/// Whether the kernel lacks `epoll_pwait2` (Linux before 5.11).
+/// Whether the kernel lacks `epoll_pwait2` (Linux before 5.11), or a seccomp filter that does not know it forbids it.
 static NO_NANOSECONDS: AtomicBool = AtomicBool::new(false);
 
 /// `epoll_pwait2(2)`, or `epoll_wait(2)` rounded up to milliseconds where the kernel lacks it. The events that it filled in.
-pub(super) fn epoll_wait<'a>(
+pub(super) fn epoll_wait(
     epoll: RawFd,
-    events: &'a mut [libc::epoll_event],
+    events: &mut [libc::epoll_event],
     deadline: Option<Instant>,
-) -> io::Result<&'a [libc::epoll_event]> {
+) -> io::Result<&[libc::epoll_event]> {
     let capacity = i32::try_from(events.len()).unwrap_or(i32::MAX);
     let mut count = -1;
     if !NO_NANOSECONDS.load(Ordering::Relaxed) {
@@ -79,7 +106,7 @@ pub(super) fn epoll_wait<'a>(
         count = unsafe {
             libc::syscall(libc::SYS_epoll_pwait2, epoll, events.as_mut_ptr(), capacity, timeout, ptr::null::<libc::sigset_t>(), 8_usize)
         };
-        if count < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS) {
+        if count < 0 && matches!(io::Error::last_os_error().raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) {
             NO_NANOSECONDS.store(true, Ordering::Relaxed);
         }
     }
@@ -103,6 +130,14 @@ pub(super) fn poll_one(fd: BorrowedFd<'_>, events: i16, timeout: Duration) -> io
     // SAFETY: one valid entry and a valid timeout; no signal mask is given.
     let ready = unsafe { libc::ppoll(&mut entry, 1, &timeout, ptr::null()) };
     if ready < 0 { Err(io::Error::last_os_error()) } else { Ok(ready > 0) }
+}
+
+/// The time of the monotonic clock: clock_gettime(2).
+pub(super) fn monotonic() -> Duration {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is valid for the call, which cannot fail for this clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
 }
 
 /// Sleeps until the time is over or a signal handler has run.

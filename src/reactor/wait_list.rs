@@ -48,6 +48,12 @@ struct Arm<D> {
     waiters: Vec<Waiter>,
 }
 
+impl<D> Arm<D> {
+    fn position(&self, id: u64) -> Option<usize> {
+        self.waiters.iter().position(|waiter| waiter.id == id)
+    }
+}
+
 struct Arms<D> {
     list: Vec<Arm<D>>,
     next_id: u64,
@@ -107,6 +113,8 @@ impl<D: Clone + PartialEq> WaitList<D> {
         closed: impl FnOnce() -> bool,
         arm: impl FnOnce(Directions, Option<u64>) -> io::Result<u64>,
     ) -> io::Result<Option<u64>> {
+        // Declared before the lock, so dropped after it: dropping a waker may drop a task, and with it other waits.
+        let mut _replaced = None;
         let mut arms = self.arms.lock_in((self.generation)());
         let Arms { list, next_id } = &mut *arms;
         let index = list.iter().position(|arm| arm.driver == *driver).unwrap_or_else(|| {
@@ -131,33 +139,35 @@ impl<D: Clone + PartialEq> WaitList<D> {
                 }
             }
         }
-        let known = wait.id.and_then(|id| entry.waiters.iter_mut().find(|waiter| waiter.id == id));
-        let id = match known {
-            Some(waiter) => {
-                waiter.waker.clone_from(wait.waker);
-                waiter.id
-            }
+        let known = wait.id.and_then(|id| entry.position(id));
+        let id = match wait.id.filter(|_| known.is_some()) {
+            Some(id) => id,
             None => {
                 let id = *next_id;
                 *next_id += 1;
-                entry.waiters.push(Waiter { id, direction: wait.direction, waker: wait.waker.clone() });
                 id
             }
         };
-        // Read after the wait is listed: an event or a close either finds it listed or is found here.
+        // An event or a close comes before this lock was taken, and is seen here, or after it, and finds the wait listed.
         if self.tick(wait.direction) != wait.seen || closed() {
-            entry.waiters.retain(|waiter| waiter.id != id);
+            _replaced = known.map(|index| entry.waiters.swap_remove(index).waker);
             return Ok(None);
+        }
+        match known.and_then(|index| entry.waiters.get_mut(index)) {
+            Some(waiter) if waiter.waker.will_wake(wait.waker) => {}
+            Some(waiter) => _replaced = Some(mem::replace(&mut waiter.waker, wait.waker.clone())),
+            None => entry.waiters.push(Waiter { id, direction: wait.direction, waker: wait.waker.clone() }),
         }
         Ok(Some(id))
     }
 
     /// Ends the wait `id` at `driver`, whether or not it is still there.
     pub(super) fn withdraw(&self, driver: &D, id: u64) {
-        let mut arms = self.arms.lock_in((self.generation)());
-        if let Some(arm) = arms.list.iter_mut().find(|arm| arm.driver == *driver) {
-            arm.waiters.retain(|waiter| waiter.id != id);
-        }
+        let _withdrawn = {
+            let mut arms = self.arms.lock_in((self.generation)());
+            let arm = arms.list.iter_mut().find(|arm| arm.driver == *driver);
+            arm.and_then(|arm| arm.position(id).map(|index| arm.waiters.swap_remove(index)))
+        };
     }
 
     /// Takes in an event that a driver reports, and wakes whom it concerns there; each driver wakes its own.
@@ -179,13 +189,27 @@ impl<D: Clone + PartialEq> WaitList<D> {
         woken.into_iter().for_each(Waker::wake);
     }
 
-    /// Wakes everybody, so that they look at what has changed.
+    /// Makes everybody look at what has changed, also who has read a tick and will wait for a later one.
+    pub(super) fn recheck(&self) {
+        for tick in &self.ticks {
+            tick.fetch_add(1, Ordering::Release);
+        }
+        self.wake_all();
+    }
+
+    /// Wakes everybody who waits.
     pub(super) fn wake_all(&self) {
         let woken: Vec<Waker> = {
             let arms = self.arms.lock_in((self.generation)());
             arms.list.iter().flat_map(|arm| &arm.waiters).map(|waiter| waiter.waker.clone()).collect()
         };
         woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// How many waits are entered.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.arms.lock_in((self.generation)()).list.iter().map(|arm| arm.waiters.len()).sum()
     }
 
     /// Forgets a driver that is going away, and wakes who waited there.

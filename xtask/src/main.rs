@@ -1,1 +1,123 @@
-fn main() {}
+//! Chores of the project, run by Cargo's aliases: see `.cargo/config.toml`.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+/// One command of `verify`, after `cargo`.
+struct Check {
+    arguments: Vec<String>,
+    /// `RUSTFLAGS`, if not the caller's.
+    flags: Option<&'static str>,
+}
+
+impl Check {
+    fn new(arguments: &[&str]) -> Self {
+        Self {
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+            flags: None,
+        }
+    }
+
+    /// Builds in a folder of its own, which leaves the caches of the others alone.
+    fn in_folder(mut self, folder: &Path) -> Self {
+        self.arguments
+            .extend(["--target-dir".into(), folder.display().to_string()]);
+        self
+    }
+
+    fn with_flags(mut self, flags: &'static str) -> Self {
+        self.flags = Some(flags);
+        self
+    }
+
+    /// Runs it, and says which it is. The exit code, if that is not success.
+    fn run(&self) -> Result<(), u8> {
+        let shown = self
+            .flags
+            .map(|flags| format!("RUSTFLAGS='{flags}' "))
+            .unwrap_or_default();
+        eprintln!("verify: {shown}cargo {}", self.arguments.join(" "));
+        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.args(&self.arguments);
+        if let Some(flags) = self.flags {
+            command
+                .env("RUSTFLAGS", flags)
+                .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        }
+        match command.status() {
+            Ok(status) if status.success() => Ok(()),
+            // Ended by a signal: no code of its own.
+            Ok(status) => Err(status
+                .code()
+                .and_then(|code| u8::try_from(code).ok())
+                .unwrap_or(1)),
+            Err(error) => {
+                eprintln!("verify: cannot run cargo: {error}");
+                Err(1)
+            }
+        }
+    }
+}
+
+/// Every test there is, the most telling first.
+fn checks(target: &Path) -> [Check; 3] {
+    [
+        Check::new(&["test", "--release", "--ignore-rust-version"]),
+        // Without the VM, and with overflow checks and std's own checks of descriptors.
+        Check::new(&[
+            "test",
+            "--ignore-rust-version",
+            "--no-default-features",
+            "--lib",
+        ])
+        .in_folder(&target.join("reactor-debug")),
+        Check::new(&[
+            "test",
+            "--release",
+            "--ignore-rust-version",
+            "--no-default-features",
+            "--lib",
+            "reactor::loom_tests",
+        ])
+        .in_folder(&target.join("loom"))
+        .with_flags("--cfg loom"),
+    ]
+}
+
+fn verify() -> Result<(), u8> {
+    // The package's root, so that it runs from any folder below; an absolute `CARGO_TARGET_DIR` replaces it in `join`.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."));
+    if let Err(error) = env::set_current_dir(root) {
+        eprintln!("verify: {}: {error}", root.display());
+        return Err(1);
+    }
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    checks(&target).iter().try_for_each(Check::run)
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        ["verify"] => match verify() {
+            Ok(()) => {
+                println!("verify: all passed");
+                ExitCode::SUCCESS
+            }
+            Err(code) => ExitCode::from(code),
+        },
+        _ => {
+            eprintln!("usage: cargo verify");
+            ExitCode::from(2)
+        }
+    }
+}
