@@ -15,13 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustpython_vm::{PyResult, VirtualMachine, builtins::PyBaseExceptionRef, convert::IntoPyException};
-
-pub(crate) use self::{
-    signals::install as install_signal_wakeup,
-    timeout::Timeout,
+use rustpython_vm::{
+    PyResult, VirtualMachine, builtins::PyBaseExceptionRef, convert::IntoPyException,
 };
+
 use self::timeout::Clock;
+pub(crate) use self::{signals::install as install_signal_wakeup, timeout::Timeout};
 use crate::{
     errors,
     reactor::{Direction, Source, Step},
@@ -37,7 +36,6 @@ pub(crate) enum Failure {
     /// An exception of Python code that ran meanwhile: a signal handler, an audit hook, an argument's method.
     Raised(PyBaseExceptionRef),
 }
-
 
 impl From<PyBaseExceptionRef> for Failure {
     fn from(exception: PyBaseExceptionRef) -> Self {
@@ -68,7 +66,11 @@ impl IntoPyException for Failure {
 /// # Errors
 ///
 /// `TimeoutError` when `deadline` passes first; the exception of a signal handler.
-pub fn block_on<F: Future>(vm: &VirtualMachine, future: F, deadline: Option<Instant>) -> PyResult<F::Output> {
+pub fn block_on<F: Future>(
+    vm: &VirtualMachine,
+    future: F,
+    deadline: Option<Instant>,
+) -> PyResult<F::Output> {
     wait(vm, future, || Ok(deadline)).map_err(|failure| failure.into_pyexception(vm))
 }
 
@@ -95,9 +97,14 @@ pub(crate) struct Call<'a> {
     vm: &'a VirtualMachine,
     source: &'a Source,
     timeout: &'a Timeout,
+    /// The call's `MSG_*` flags, as Python gave them.
+    flags: i32,
     /// Started by the first wait: most calls have none.
     clock: Option<Clock<'a>>,
 }
+
+/// With these flags the kernel does not wait: recv(2), send(2).
+const NEVER_WAITS: i32 = libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE;
 
 /// How [`Call::wait_unless_signal`] ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -108,8 +115,19 @@ pub(crate) enum Wake {
 }
 
 impl<'a> Call<'a> {
-    pub(crate) fn new(vm: &'a VirtualMachine, source: &'a Source, timeout: &'a Timeout) -> Self {
-        Self { vm, source, timeout, clock: None }
+    pub(crate) fn new(
+        vm: &'a VirtualMachine,
+        source: &'a Source,
+        timeout: &'a Timeout,
+        flags: i32,
+    ) -> Self {
+        Self {
+            vm,
+            source,
+            timeout,
+            flags,
+            clock: None,
+        }
     }
 
     /// Repeats `attempt`, a system call that does not block, until it does not say that it would.
@@ -142,7 +160,9 @@ impl<'a> Call<'a> {
     ) -> Result<R, Failure> {
         loop {
             let seen = self.source.tick(direction);
-            match attempt(self.source).unwrap_or_else(|| Err(io::Error::from_raw_os_error(libc::EBADF))) {
+            match attempt(self.source)
+                .unwrap_or_else(|| Err(io::Error::from_raw_os_error(libc::EBADF)))
+            {
                 Ok(result) => return Ok(result),
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EINTR) => self.vm.check_signals()?,
@@ -158,12 +178,14 @@ impl<'a> Call<'a> {
 
     /// Before a call's first wait: fails with `would_block` where CPython does not wait.
     ///
-    /// A socket without a timeout whose descriptor somebody else has made non-blocking does not wait either.
+    /// Without a timeout, the kernel decides there: it does not wait if a flag says so, or if somebody has made the
+    /// descriptor non-blocking behind our back.
     pub(crate) fn begin_waiting(&mut self, would_block: i32) -> Result<(), Failure> {
         if self.clock.is_some() {
             return Ok(());
         }
-        if self.timeout.is_nonblocking() || self.timeout.is_none() && self.source.is_nonblocking() {
+        let kernel_would_not = || self.flags & NEVER_WAITS != 0 || self.source.is_nonblocking();
+        if self.timeout.is_nonblocking() || self.timeout.is_none() && kernel_would_not() {
             return Err(Failure::Errno(would_block));
         }
         self.clock = Some(Clock::new(self.timeout));
@@ -194,7 +216,11 @@ impl<'a> Call<'a> {
     }
 
     /// [`Self::wait`] that a signal ends, for a call that has done part of its work and reports that.
-    pub(crate) fn wait_unless_signal(&self, direction: Direction, seen: u32) -> Result<Wake, Failure> {
+    pub(crate) fn wait_unless_signal(
+        &self,
+        direction: Direction,
+        seen: u32,
+    ) -> Result<Wake, Failure> {
         let vm = self.vm;
         let mut ready = pin!(self.source.ready_since(direction, seen));
         signals::forget_seen();

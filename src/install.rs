@@ -17,7 +17,10 @@ impl ReactorSockets for InterpreterBuilder {
     fn with_reactor_sockets(self) -> Self {
         let native = socket_module::module_def(&self.ctx);
         self.add_native_module(native)
-            .add_frozen_modules(rustpython_vm::py_freeze!(file = "../pylib/socket.py", module_name = "socket"))
+            .add_frozen_modules(rustpython_vm::py_freeze!(
+                file = "../pylib/socket.py",
+                module_name = "socket"
+            ))
     }
 }
 
@@ -27,7 +30,10 @@ impl ReactorSockets for InterpreterBuilder {
 ///
 /// Those of getrlimit(2) and setrlimit(2).
 pub fn raise_descriptor_limit() -> io::Result<()> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: fills in a valid structure.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {
         return Err(io::Error::last_os_error());

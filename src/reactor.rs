@@ -60,6 +60,8 @@ mod sync;
 mod system;
 mod wait_list;
 
+#[cfg(all(not(loom), feature = "python"))]
+pub(crate) use self::{driver::poke_signal_target, park::poll_or_park_for_signals};
 #[cfg(not(loom))]
 pub use self::{
     driver::reclaim_idle_drivers,
@@ -67,8 +69,6 @@ pub use self::{
     source::{Readiness, Source},
     system::recv,
 };
-#[cfg(all(not(loom), feature = "python"))]
-pub(crate) use self::{driver::poke_signal_target, park::poll_or_park_for_signals};
 pub use wait_list::Direction;
 
 #[cfg(all(test, not(loom)))]

@@ -70,7 +70,12 @@ pub(crate) mod _socket {
 
     /// Tell the native class which Python class derives from it, and its enumerations of families and types.
     #[pyfunction]
-    fn _register_face(class: PyTypeRef, families: PyObjectRef, kinds: PyObjectRef, vm: &VirtualMachine) -> PyResult<()> {
+    fn _register_face(
+        class: PyTypeRef,
+        families: PyObjectRef,
+        kinds: PyObjectRef,
+        vm: &VirtualMachine,
+    ) -> PyResult<()> {
         socket_type::register_face(&class, families, kinds, vm)
     }
 }

@@ -65,7 +65,9 @@ pub(crate) struct PySocket {
 
 impl std::fmt::Debug for PySocket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PySocket").field("source", &self.source.load()).finish_non_exhaustive()
+        f.debug_struct("PySocket")
+            .field("source", &self.source.load())
+            .finish_non_exhaustive()
     }
 }
 
@@ -106,18 +108,23 @@ impl PySocket {
         })
     }
 
-    /// Runs a call that may wait.
+    /// Runs a call that may wait, with these `MSG_*` flags.
     fn blocking<R>(
         &self,
         vm: &VirtualMachine,
+        flags: i32,
         f: impl FnOnce(&mut Call<'_>, &Source) -> Result<R, Failure>,
     ) -> Result<R, Failure> {
-        self.on_open(|source| f(&mut Call::new(vm, source, &self.timeout), source))
+        self.on_open(|source| f(&mut Call::new(vm, source, &self.timeout, flags), source))
     }
 
     /// The descriptor's number, -1 when closed.
     fn number(&self) -> i32 {
-        self.source.load().as_ref().and_then(|source| source.fd()).unwrap_or(-1)
+        self.source
+            .load()
+            .as_ref()
+            .and_then(|source| source.fd())
+            .unwrap_or(-1)
     }
 
     fn family(&self) -> i32 {
@@ -191,7 +198,9 @@ impl Destructor for PySocket {
 impl PySocket {
     fn close_source(&self, vm: &VirtualMachine) -> Result<(), Failure> {
         let source = self.source.load();
-        let Some(source) = &*source else { return Ok(()) };
+        let Some(source) = &*source else {
+            return Ok(());
+        };
         // Detached: with SO_LINGER, close(2) waits for the peer.
         match vm.allow_threads(|| source.close()) {
             // The connection was reset: it is closed all the same.
@@ -218,7 +227,10 @@ impl PySocket {
 
     /// Wait for an incoming connection. Return a new socket object of it, and the address of the client.
     #[pymethod]
-    fn _accept_socket(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<(PyObjectRef, PyObjectRef), Failure> {
+    fn _accept_socket(
+        zelf: &Py<Self>,
+        vm: &VirtualMachine,
+    ) -> Result<(PyObjectRef, PyObjectRef), Failure> {
         let (fd, address) = connect::accept(zelf, vm)?;
         let address = address::to_python(vm, &address, zelf.proto())?;
         Ok((create::accepted(zelf, fd, vm)?, address))
@@ -230,7 +242,9 @@ impl PySocket {
     #[pymethod]
     fn bind(zelf: &Py<Self>, address: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
         let parsed = address::parse(vm, zelf.family(), zelf.proto(), &address, "bind")?;
-        vm.audit("socket.bind", || (zelf.as_object().to_owned(), address.clone()))?;
+        vm.audit("socket.bind", || {
+            (zelf.as_object().to_owned(), address.clone())
+        })?;
         zelf.with_fd(|fd| socket2::SockRef::from(&fd).bind(&parsed))
     }
 
@@ -248,7 +262,9 @@ impl PySocket {
     #[pymethod]
     fn connect(zelf: &Py<Self>, address: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
         let parsed = address::parse(vm, zelf.family(), zelf.proto(), &address, "connect")?;
-        vm.audit("socket.connect", || (zelf.as_object().to_owned(), address.clone()))?;
+        vm.audit("socket.connect", || {
+            (zelf.as_object().to_owned(), address.clone())
+        })?;
         connect::connect(zelf, &parsed, vm)
     }
 
@@ -257,9 +273,15 @@ impl PySocket {
     /// This is like connect(address), but returns an error code (the errno value) instead of raising an exception when
     /// an error occurs.
     #[pymethod]
-    fn connect_ex(zelf: &Py<Self>, address: PyObjectRef, vm: &VirtualMachine) -> Result<i32, Failure> {
+    fn connect_ex(
+        zelf: &Py<Self>,
+        address: PyObjectRef,
+        vm: &VirtualMachine,
+    ) -> Result<i32, Failure> {
         let parsed = address::parse(vm, zelf.family(), zelf.proto(), &address, "connect_ex")?;
-        vm.audit("socket.connect", || (zelf.as_object().to_owned(), address.clone()))?;
+        vm.audit("socket.connect", || {
+            (zelf.as_object().to_owned(), address.clone())
+        })?;
         match connect::connect(zelf, &parsed, vm) {
             Ok(()) => Ok(0),
             Err(Failure::Errno(errno)) => Ok(errno),
@@ -273,7 +295,11 @@ impl PySocket {
     /// Close the socket object without closing the underlying descriptor, which is returned.
     #[pymethod]
     fn detach(zelf: &Py<Self>) -> i32 {
-        let detached = zelf.source.load().as_ref().and_then(|source| source.detach());
+        let detached = zelf
+            .source
+            .load()
+            .as_ref()
+            .and_then(|source| source.detach());
         detached.map_or(-1, IntoRawFd::into_raw_fd)
     }
 
@@ -328,10 +354,17 @@ impl PySocket {
         level: i32,
         option: i32,
         value: PyObjectRef,
-        optlen: OptionalArg<u32>,
+        optlen: OptionalArg<PyObjectRef>,
         vm: &VirtualMachine,
     ) -> Result<(), Failure> {
-        options::set(zelf, level, option, &value, optlen.into_option(), vm)
+        options::set(
+            zelf,
+            level,
+            option,
+            &value,
+            optlen.into_option().as_ref(),
+            vm,
+        )
     }
 
     /// listen([backlog])
@@ -356,9 +389,16 @@ impl PySocket {
     /// Receive up to buffersize bytes. When no data is available, block until at least one byte is there or the remote end
     /// is closed; when that is closed and all data is read, return the empty bytes.
     #[pymethod]
-    fn recv(zelf: &Py<Self>, buffersize: isize, flags: OptionalArg<i32>, vm: &VirtualMachine) -> Result<PyBytesRef, Failure> {
+    fn recv(
+        zelf: &Py<Self>,
+        buffersize: isize,
+        flags: OptionalArg<i32>,
+        vm: &VirtualMachine,
+    ) -> Result<PyBytesRef, Failure> {
         let size = size_argument(vm, buffersize, "recv")?;
-        Ok(vm.ctx.new_bytes(receive::receive(zelf, size, flags.unwrap_or(0), vm)?))
+        Ok(vm
+            .ctx
+            .new_bytes(receive::receive(zelf, size, flags.unwrap_or(0), vm)?))
     }
 
     /// recv_into(buffer[, nbytes[, flags]]) -> nbytes_read
@@ -382,14 +422,21 @@ impl PySocket {
     ) -> Result<(PyBytesRef, PyObjectRef), Failure> {
         let size = size_argument(vm, buffersize, "recvfrom")?;
         let (data, address) = receive::receive_from(zelf, size, flags.unwrap_or(0), vm)?;
-        Ok((vm.ctx.new_bytes(data), address::to_python(vm, &address, zelf.proto())?))
+        Ok((
+            vm.ctx.new_bytes(data),
+            address::to_python(vm, &address, zelf.proto())?,
+        ))
     }
 
     /// recvfrom_into(buffer[, nbytes[, flags]]) -> (nbytes, address info)
     ///
     /// Like recv_into(buffer, nbytes, flags) but also return the sender's address info.
     #[pymethod]
-    fn recvfrom_into(zelf: &Py<Self>, args: IntoArgs, vm: &VirtualMachine) -> Result<(usize, PyObjectRef), Failure> {
+    fn recvfrom_into(
+        zelf: &Py<Self>,
+        args: IntoArgs,
+        vm: &VirtualMachine,
+    ) -> Result<(usize, PyObjectRef), Failure> {
         let (limit, flags) = args.check(vm, "recvfrom_into")?;
         let (received, address) = receive::receive_from_into(zelf, &args.buffer, limit, flags, vm)?;
         Ok((received, address::to_python(vm, &address, zelf.proto())?))
@@ -408,7 +455,9 @@ impl PySocket {
         vm: &VirtualMachine,
     ) -> Result<PyTupleRef, Failure> {
         let Ok(size) = usize::try_from(bufsize) else {
-            return Err(vm.new_value_error("negative buffer size in recvmsg()").into());
+            return Err(vm
+                .new_value_error("negative buffer size in recvmsg()")
+                .into());
         };
         message::receive(zelf, size, ancbufsize.unwrap_or(0), flags.unwrap_or(0), vm)
     }
@@ -424,14 +473,25 @@ impl PySocket {
         flags: OptionalArg<i32>,
         vm: &VirtualMachine,
     ) -> Result<PyTupleRef, Failure> {
-        message::receive_into(zelf, &buffers, ancbufsize.unwrap_or(0), flags.unwrap_or(0), vm)
+        message::receive_into(
+            zelf,
+            &buffers,
+            ancbufsize.unwrap_or(0),
+            flags.unwrap_or(0),
+            vm,
+        )
     }
 
     /// send(data[, flags]) -> count
     ///
     /// Send data, and return the number of bytes sent: in non-blocking and in timeout mode maybe fewer than there are.
     #[pymethod]
-    fn send(zelf: &Py<Self>, data: PyObjectRef, flags: OptionalArg<i32>, vm: &VirtualMachine) -> Result<usize, Failure> {
+    fn send(
+        zelf: &Py<Self>,
+        data: PyObjectRef,
+        flags: OptionalArg<i32>,
+        vm: &VirtualMachine,
+    ) -> Result<usize, Failure> {
         let data = send::Data::new(vm, data)?;
         send::send(zelf, &data, flags.unwrap_or(0), None, vm)
     }
@@ -440,7 +500,12 @@ impl PySocket {
     ///
     /// Send all of data. If an error occurs, it is impossible to tell how much data has been sent.
     #[pymethod]
-    fn sendall(zelf: &Py<Self>, data: PyObjectRef, flags: OptionalArg<i32>, vm: &VirtualMachine) -> Result<(), Failure> {
+    fn sendall(
+        zelf: &Py<Self>,
+        data: PyObjectRef,
+        flags: OptionalArg<i32>,
+        vm: &VirtualMachine,
+    ) -> Result<(), Failure> {
         let data = send::Data::new(vm, data)?;
         send::send_all(zelf, &data, flags.unwrap_or(0), vm)
     }
@@ -453,7 +518,9 @@ impl PySocket {
         let (data, flags, address) = send::sendto_arguments(&args, vm)?;
         let data = send::Data::new(vm, data)?;
         let parsed = address::parse(vm, zelf.family(), zelf.proto(), &address, "sendto")?;
-        vm.audit("socket.sendto", || (zelf.as_object().to_owned(), address.clone()))?;
+        vm.audit("socket.sendto", || {
+            (zelf.as_object().to_owned(), address.clone())
+        })?;
         send::send(zelf, &data, flags, Some(&parsed), vm)
     }
 
@@ -472,10 +539,18 @@ impl PySocket {
         let address = address.into_option().filter(|address| !vm.is_none(address));
         let message = message::Outgoing::new(vm, &buffers, ancdata.into_option().as_ref())?;
         let parsed = match &address {
-            Some(address) => Some(address::parse(vm, zelf.family(), zelf.proto(), address, "sendmsg")?),
+            Some(address) => Some(address::parse(
+                vm,
+                zelf.family(),
+                zelf.proto(),
+                address,
+                "sendmsg",
+            )?),
             None => None,
         };
-        vm.audit("socket.sendmsg", || (zelf.as_object().to_owned(), address.clone().to_pyobject(vm)))?;
+        vm.audit("socket.sendmsg", || {
+            (zelf.as_object().to_owned(), address.clone().to_pyobject(vm))
+        })?;
         message::send(zelf, &message, flags.unwrap_or(0), parsed.as_ref(), vm)
     }
 
@@ -499,7 +574,11 @@ impl PySocket {
     /// Set a timeout in seconds on blocking operations, of calls already blocked too: a number, or None for no timeout.
     /// 0.0 makes the socket non-blocking.
     #[pymethod]
-    fn settimeout(zelf: &Py<Self>, timeout: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
+    fn settimeout(
+        zelf: &Py<Self>,
+        timeout: PyObjectRef,
+        vm: &VirtualMachine,
+    ) -> Result<(), Failure> {
         options::set_timeout(zelf, options::timeout_argument(vm, &timeout)?)
     }
 
@@ -562,7 +641,10 @@ pub(crate) fn class() -> PyTypeRef {
 }
 
 fn size_argument(vm: &VirtualMachine, size: isize, caller: &str) -> Result<usize, Failure> {
-    usize::try_from(size).map_err(|_| vm.new_value_error(format!("negative buffersize in {caller}")).into())
+    usize::try_from(size).map_err(|_| {
+        vm.new_value_error(format!("negative buffersize in {caller}"))
+            .into()
+    })
 }
 
 /// The arguments of the calls that receive into one buffer.
@@ -582,9 +664,9 @@ impl IntoArgs {
         let size = size_argument(vm, self.nbytes, caller)?;
         match size {
             0 => Ok((self.buffer.len(), self.flags)),
-            size if size > self.buffer.len() => {
-                Err(vm.new_value_error("nbytes is greater than the length of the buffer").into())
-            }
+            size if size > self.buffer.len() => Err(vm
+                .new_value_error("nbytes is greater than the length of the buffer")
+                .into()),
             size => Ok((size, self.flags)),
         }
     }

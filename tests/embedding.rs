@@ -10,16 +10,22 @@ use std::{
 
 use rustpython::{InterpreterBuilder, InterpreterBuilderExt};
 use rustpython_reactor::ReactorSockets;
-use rustpython_vm::{Interpreter, VirtualMachine, scope::Scope, vm::thread::ThreadedVirtualMachine};
+use rustpython_vm::{
+    Interpreter, VirtualMachine, scope::Scope, vm::thread::ThreadedVirtualMachine,
+};
 
 fn interpreter() -> Interpreter {
-    InterpreterBuilder::new().init_stdlib().with_reactor_sockets().build()
+    InterpreterBuilder::new()
+        .init_stdlib()
+        .with_reactor_sockets()
+        .build()
 }
 
 fn run_in(vm: &VirtualMachine, scope: &Scope, source: &str) {
     if let Err(error) = vm.run_string(scope.clone(), source, "<embedding>") {
         let mut text = String::new();
-        vm.write_exception(&mut text, &error).expect("an exception prints");
+        vm.write_exception(&mut text, &error)
+            .expect("an exception prints");
         panic!("{text}");
     }
 }
@@ -75,14 +81,20 @@ fn a_thread_of_the_application_blocks_in_python() {
     let interpreter = interpreter();
     let (port, server) = echo_once();
     let python = thread_of(&interpreter);
-    thread::spawn(move || python.run(|vm| run(vm, &blocking_client(port)))).join().expect("Python ran");
+    thread::spawn(move || python.run(|vm| run(vm, &blocking_client(port))))
+        .join()
+        .expect("Python ran");
     server.join().expect("the server ran");
 }
 
 #[test]
 fn a_tokio_worker_blocks_in_python() {
     let interpreter = interpreter();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let (port, server) = echo_once();
     let python = thread_of(&interpreter);
     // On the worker itself: `Runtime::block_on` or `Handle::block_on` would panic here.
@@ -94,11 +106,17 @@ fn a_tokio_worker_blocks_in_python() {
 #[test]
 fn a_blocking_thread_of_tokio_blocks_in_python() {
     let interpreter = interpreter();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let (port, server) = echo_once();
     let python = thread_of(&interpreter);
     let task = runtime.spawn_blocking(move || python.run(|vm| run(vm, &blocking_client(port))));
-    runtime.block_on(task).expect("Python ran on the blocking thread");
+    runtime
+        .block_on(task)
+        .expect("Python ran on the blocking thread");
     server.join().expect("the server ran");
 }
 
@@ -107,18 +125,28 @@ fn close_on_one_thread_ends_a_wait_on_another_of_the_application() {
     let interpreter = interpreter();
     let scope = interpreter.enter(|vm| {
         let scope = vm.new_scope_with_builtins();
-        run_in(vm, &scope, "import socket, errno\na, b = socket.socketpair()\nresult = None");
+        run_in(
+            vm,
+            &scope,
+            "import socket, errno\na, b = socket.socketpair()\nresult = None",
+        );
         scope
     });
     let (reader, closer) = (thread_of(&interpreter), thread_of(&interpreter));
     let (reading, closing) = (scope.clone(), scope.clone());
     let reader = thread::spawn(move || {
         reader.run(|vm| {
-            run_in(vm, &reading, "try:\n    a.recv(1)\nexcept OSError as error:\n    result = error.errno");
+            run_in(
+                vm,
+                &reading,
+                "try:\n    a.recv(1)\nexcept OSError as error:\n    result = error.errno",
+            );
         });
     });
     // Right whether the reader waits already or not: a closed socket raises the same.
-    thread::spawn(move || closer.run(|vm| run_in(vm, &closing, "a.close()"))).join().expect("closed");
+    thread::spawn(move || closer.run(|vm| run_in(vm, &closing, "a.close()")))
+        .join()
+        .expect("closed");
     reader.join().expect("the reader ended");
     interpreter.enter(|vm| run_in(vm, &scope, "assert result == errno.EBADF, result"));
 }
@@ -142,7 +170,9 @@ fn a_peer_that_stalls_does_not_stall_the_runtime_or_other_threads() {
     let (peer, _) = listener.accept().expect("the stalled client");
     let (other_port, server) = echo_once();
     let other = thread_of(&interpreter);
-    thread::spawn(move || other.run(|vm| run(vm, &blocking_client(other_port)))).join().expect("the other ran");
+    thread::spawn(move || other.run(|vm| run(vm, &blocking_client(other_port))))
+        .join()
+        .expect("the other ran");
     server.join().expect("the server ran");
     drop(peer);
     waiting.join().expect("the stalled client saw the end");

@@ -11,5 +11,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // A descriptor a connection and one a waiting thread: take what the system allows. A failure leaves the limit as it is.
     let _ = rustpython_reactor::raise_descriptor_limit();
-    rustpython::run(InterpreterBuilder::new().init_stdlib().with_reactor_sockets())
+    rustpython::run(
+        InterpreterBuilder::new()
+            .init_stdlib()
+            .with_reactor_sockets(),
+    )
 }

@@ -15,9 +15,7 @@ use std::{
     time::Instant,
 };
 
-use rustpython_vm::{
-    PyObjectRef, PyResult, VirtualMachine, function::FuncArgs,
-};
+use rustpython_vm::{PyObjectRef, PyResult, VirtualMachine, function::FuncArgs};
 
 use crate::reactor::{self, Step};
 
@@ -52,7 +50,8 @@ fn wrap(signal: libc::c_int) {
     }
     let ours = wake_after_vm_handler as *const () as usize;
     let current = action.sa_sigaction;
-    let plain = ![libc::SIG_DFL, libc::SIG_IGN, ours].contains(&current) && action.sa_flags & libc::SA_SIGINFO == 0;
+    let plain = ![libc::SIG_DFL, libc::SIG_IGN, ours].contains(&current)
+        && action.sa_flags & libc::SA_SIGINFO == 0;
     if !plain {
         return;
     }
@@ -82,14 +81,20 @@ pub(crate) fn install(vm: &VirtualMachine) -> PyResult<()> {
     if VM_HANDLER.load(Ordering::Acquire) != 0 {
         (1..64).for_each(wrap);
     }
-    let wrapped = vm.new_function("signal", move |args: FuncArgs, vm: &VirtualMachine| -> PyResult<PyObjectRef> {
-        let number = args.args.first().and_then(|number| number.try_index(vm).ok()?.try_to_primitive::<i32>(vm).ok());
-        let previous = original.call(args, vm)?;
-        if let Some(number) = number {
-            wrap(number);
-        }
-        Ok(previous)
-    });
+    let wrapped = vm.new_function(
+        "signal",
+        move |args: FuncArgs, vm: &VirtualMachine| -> PyResult<PyObjectRef> {
+            let number = args
+                .args
+                .first()
+                .and_then(|number| number.try_index(vm).ok()?.try_to_primitive::<i32>(vm).ok());
+            let previous = original.call(args, vm)?;
+            if let Some(number) = number {
+                wrap(number);
+            }
+            Ok(previous)
+        },
+    );
     module.set_attr("signal", wrapped, vm)?;
     module.set_attr(marker, vm.ctx.new_bool(true), vm)
 }
@@ -107,7 +112,11 @@ fn handles_signals(vm: &VirtualMachine) -> bool {
 }
 
 /// One step of a wait, such that a signal ends it on the thread whose Python handlers it concerns.
-pub(super) fn park<F: Future>(vm: &VirtualMachine, future: Pin<&mut F>, deadline: Option<Instant>) -> Step<F::Output> {
+pub(super) fn park<F: Future>(
+    vm: &VirtualMachine,
+    future: Pin<&mut F>,
+    deadline: Option<Instant>,
+) -> Step<F::Output> {
     if handles_signals(vm) {
         reactor::poll_or_park_for_signals(future, deadline)
     } else {

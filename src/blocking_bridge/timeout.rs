@@ -15,10 +15,15 @@ pub(crate) struct Timeout {
 
 /// `CLOCK_MONOTONIC` in nanoseconds, the clock of `Instant`, as a number that an atomic can hold.
 fn monotonic() -> i64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `now` is valid for the call, which cannot fail for this clock.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
-    now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec)
+    now.tv_sec
+        .saturating_mul(1_000_000_000)
+        .saturating_add(now.tv_nsec)
 }
 
 impl Timeout {
@@ -26,7 +31,10 @@ impl Timeout {
     pub(crate) const NONE: i64 = -1;
 
     pub(crate) fn new(nanoseconds: i64) -> Self {
-        Self { nanoseconds: AtomicI64::new(nanoseconds), changed: AtomicI64::new(0) }
+        Self {
+            nanoseconds: AtomicI64::new(nanoseconds),
+            changed: AtomicI64::new(0),
+        }
     }
 
     pub(crate) fn get(&self) -> i64 {
@@ -57,14 +65,24 @@ pub(super) struct Clock<'a> {
 
 impl<'a> Clock<'a> {
     pub(super) fn new(timeout: &'a Timeout) -> Self {
-        Self { timeout, started: Instant::now(), started_monotonic: monotonic() }
+        Self {
+            timeout,
+            started: Instant::now(),
+            started_monotonic: monotonic(),
+        }
     }
 
     /// When the call has to end; `None` in blocking mode.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let timeout = u64::try_from(self.timeout.get()).ok()?;
-        let changed_after = self.timeout.changed.load(Ordering::Acquire).saturating_sub(self.started_monotonic);
+        let changed_after = self
+            .timeout
+            .changed
+            .load(Ordering::Acquire)
+            .saturating_sub(self.started_monotonic);
         let changed_after = Duration::from_nanos(u64::try_from(changed_after).unwrap_or(0));
-        self.started.checked_add(changed_after)?.checked_add(Duration::from_nanos(timeout))
+        self.started
+            .checked_add(changed_after)?
+            .checked_add(Duration::from_nanos(timeout))
     }
 }

@@ -23,7 +23,10 @@ pub(super) fn core() -> io::Result<Arc<Core>> {
     let core = Core::new()?;
     let turned = Arc::clone(&core);
     let spawned = system::with_signals_blocked(|| {
-        thread::Builder::new().name("reactor-background".into()).stack_size(STACK_SIZE).spawn(move || turn(&turned))
+        thread::Builder::new()
+            .name("reactor-background".into())
+            .stack_size(STACK_SIZE)
+            .spawn(move || turn(&turned))
     });
     if let Err(error) = spawned {
         core.abandon();
@@ -37,13 +40,17 @@ pub(super) fn core() -> io::Result<Arc<Core>> {
 ///
 /// Its thread may sleep in it for ever: the kernel keeps the set for it, and nobody else has a number for it.
 pub(super) fn renew(lost: &Arc<Core>) {
-    BACKGROUND.lock().take_if(|current| Arc::ptr_eq(current, lost));
+    BACKGROUND
+        .lock()
+        .take_if(|current| Arc::ptr_eq(current, lost));
     lost.close();
 }
 
 fn turn(core: &Arc<Core>) {
     while core.turn(None).is_ok() {}
     // The program closed the epoll set's number. Who waits there polls again, and gets a new one.
-    BACKGROUND.lock().take_if(|current| Arc::ptr_eq(current, core));
+    BACKGROUND
+        .lock()
+        .take_if(|current| Arc::ptr_eq(current, core));
     core.abandon();
 }

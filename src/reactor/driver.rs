@@ -77,7 +77,10 @@ fn slot(token: u64) -> (usize, u32) {
 }
 
 fn interest(directions: Directions) -> Interest {
-    match (directions.contains(Direction::Read), directions.contains(Direction::Write)) {
+    match (
+        directions.contains(Direction::Read),
+        directions.contains(Direction::Write),
+    ) {
         (true, true) => Interest::READABLE | Interest::WRITABLE,
         (false, true) => Interest::WRITABLE,
         _ => Interest::READABLE,
@@ -87,7 +90,10 @@ fn interest(directions: Directions) -> Interest {
 /// Milliseconds of the monotonic clock. Not `Instant`s since a first one: a fork during that one's making would leave a child
 /// with a `OnceLock` that is for ever being initialised.
 fn milliseconds() -> u64 {
-    system::monotonic().as_millis().try_into().unwrap_or(u64::MAX)
+    system::monotonic()
+        .as_millis()
+        .try_into()
+        .unwrap_or(u64::MAX)
 }
 
 /// The process's always readable eventfd, or -1. A child closes its copy and makes its own.
@@ -99,7 +105,11 @@ static EVENTFD: OnceLock<Option<(libc::dev_t, libc::ino_t)>> = OnceLock::new();
 /// The always readable descriptor, made if there is none. Only under the lock of [`process::with_drivers`].
 fn wake_descriptor() -> io::Result<RawFd> {
     let fd = WAKE_DESCRIPTOR.load(Ordering::Acquire);
-    if fd >= 0 && EVENTFD.get().is_some_and(|known| *known == system::identity(fd)) {
+    if fd >= 0
+        && EVENTFD
+            .get()
+            .is_some_and(|known| *known == system::identity(fd))
+    {
         return Ok(fd);
     }
     let made = system::always_readable()?;
@@ -257,7 +267,8 @@ impl Core {
             slots.next = occupant.wrapping_add(1);
             let index = slots.sources.insert((occupant, Arc::clone(source)));
             let token = token(index, occupant);
-            if let Err(error) = registry.register(&mut fd, Token(token as usize), interest(wanted)) {
+            if let Err(error) = registry.register(&mut fd, Token(token as usize), interest(wanted))
+            {
                 slots.sources.remove(index);
                 return Err(error);
             }
@@ -273,7 +284,11 @@ impl Core {
             let _ = poll.registry().deregister(&mut SourceFd(&fd));
             let (index, occupant) = slot(token);
             let mut slots = self.slots.lock();
-            if slots.sources.get(index).is_some_and(|(current, _)| *current == occupant) {
+            if slots
+                .sources
+                .get(index)
+                .is_some_and(|(current, _)| *current == occupant)
+            {
                 slots.sources.remove(index);
             }
         });
@@ -326,10 +341,20 @@ impl Core {
         if self.generation != process::generation() {
             return;
         }
-        let _ = process::SIGNAL_TARGET.compare_exchange(self.epoll, -1, Ordering::SeqCst, Ordering::Relaxed);
+        let _ = process::SIGNAL_TARGET.compare_exchange(
+            self.epoll,
+            -1,
+            Ordering::SeqCst,
+            Ordering::Relaxed,
+        );
         // Closed and struck off in one, so that no fork comes between.
         process::with_drivers(|drivers| {
-            let Some(index) = drivers.iter().position(|(_, core)| ptr::eq(core.as_ptr(), self)) else { return };
+            let Some(index) = drivers
+                .iter()
+                .position(|(_, core)| ptr::eq(core.as_ptr(), self))
+            else {
+                return;
+            };
             drivers.swap_remove(index);
             // It is in this epoll set, and if this number's has it not, that is another's.
             let wake = self.wake.load(Ordering::Acquire);
@@ -351,7 +376,9 @@ impl Core {
 
     /// Ends the driver, when nobody uses it any more.
     pub(super) fn close(&self) {
-        if self.generation == process::generation() && self.word.close(self.generation) == Close::Idle {
+        if self.generation == process::generation()
+            && self.word.close(self.generation) == Close::Idle
+        {
             self.dispose();
         }
     }
@@ -373,7 +400,8 @@ impl Wake for Core {
 ///
 /// For a caller that has met EMFILE: the descriptors may be enough for another try.
 pub fn reclaim_idle_drivers(idle_for: Duration) -> usize {
-    let unused_since = milliseconds().saturating_sub(u64::try_from(idle_for.as_millis()).unwrap_or(u64::MAX));
+    let unused_since =
+        milliseconds().saturating_sub(u64::try_from(idle_for.as_millis()).unwrap_or(u64::MAX));
     // Filtered outside the lock, where a driver may be dropped.
     let cores: Vec<Arc<Core>> = process::with_drivers(|drivers| {
         drivers
@@ -394,7 +422,11 @@ fn sweep() {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let (now, last) = (milliseconds(), LAST.load(Ordering::Relaxed));
     let limit = u64::try_from(IDLE_LIMIT.as_millis()).unwrap_or(u64::MAX);
-    if now.saturating_sub(last) >= limit && LAST.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+    if now.saturating_sub(last) >= limit
+        && LAST
+            .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    {
         reclaim_idle_drivers(IDLE_LIMIT);
     }
 }
@@ -431,7 +463,10 @@ thread_local! {
 /// No descriptor or memory for one (EMFILE, ENFILE, ENOMEM), or the thread is past its thread-local data.
 pub(super) fn own() -> io::Result<Arc<Core>> {
     MINE.try_with(|mine| {
-        let mut mine = mine.0.try_borrow_mut().map_err(|_| io::Error::from_raw_os_error(libc::EBUSY))?;
+        let mut mine = mine
+            .0
+            .try_borrow_mut()
+            .map_err(|_| io::Error::from_raw_os_error(libc::EBUSY))?;
         if let Some(core) = mine.as_ref().filter(|core| core.begin_use()) {
             return Ok(Arc::clone(core));
         }
@@ -447,7 +482,11 @@ pub(super) fn own() -> io::Result<Arc<Core>> {
 
 /// Drops the calling thread's driver: its epoll set has failed.
 pub(super) fn discard_own() {
-    let _ = MINE.try_with(|mine| mine.0.try_borrow_mut().map(|mut mine| mine.take().map(retire)));
+    let _ = MINE.try_with(|mine| {
+        mine.0
+            .try_borrow_mut()
+            .map(|mut mine| mine.take().map(retire))
+    });
 }
 
 /// Runs `f` so that readiness futures polled in it register with this thread's driver.
@@ -472,5 +511,7 @@ pub(super) fn in_use() -> Option<Arc<Core>> {
     MINE.try_with(|mine| mine.0.try_borrow().ok().and_then(|mine| mine.clone()))
         .ok()
         .flatten()
-        .filter(|core| core.generation == process::generation() && core.word.is_busy(core.generation))
+        .filter(|core| {
+            core.generation == process::generation() && core.word.is_busy(core.generation)
+        })
 }

@@ -32,12 +32,24 @@ unsafe impl<T: Send> Sync for ForkMutex<T> {}
 impl<T: Default> ForkMutex<T> {
     #[cfg(not(loom))]
     pub(super) const fn new(value: T) -> Self {
-        Self { holder: AtomicU32::new(0), contents: UnsafeCell::new(Contents { generation: 0, value }) }
+        Self {
+            holder: AtomicU32::new(0),
+            contents: UnsafeCell::new(Contents {
+                generation: 0,
+                value,
+            }),
+        }
     }
 
     #[cfg(loom)]
     pub(super) fn new(value: T) -> Self {
-        Self { holder: AtomicU32::new(0), contents: UnsafeCell::new(Contents { generation: 0, value }) }
+        Self {
+            holder: AtomicU32::new(0),
+            contents: UnsafeCell::new(Contents {
+                generation: 0,
+                value,
+            }),
+        }
     }
 
     /// Takes the lock, spinning: the sections it guards are a few instructions and at most one `epoll_ctl`.
@@ -50,7 +62,12 @@ impl<T: Default> ForkMutex<T> {
     pub(super) fn lock_in(&self, generation: u32) -> ForkGuard<'_, T> {
         let mut spins = 0;
         loop {
-            match self.holder.compare_exchange_weak(0, generation, Ordering::Acquire, Ordering::Relaxed) {
+            match self.holder.compare_exchange_weak(
+                0,
+                generation,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => break,
                 Err(holder) if holder != 0 && holder != generation => {
                     if self
@@ -95,14 +112,18 @@ impl<T> Deref for ForkGuard<'_, T> {
 
     fn deref(&self) -> &T {
         // SAFETY: the guard holds the lock for as long as the borrow of itself.
-        self.mutex.contents.with(|contents| unsafe { &(*contents).value })
+        self.mutex
+            .contents
+            .with(|contents| unsafe { &(*contents).value })
     }
 }
 
 impl<T> DerefMut for ForkGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the guard holds the lock, and is borrowed exclusively.
-        self.mutex.contents.with_mut(|contents| unsafe { &mut (*contents).value })
+        self.mutex
+            .contents
+            .with_mut(|contents| unsafe { &mut (*contents).value })
     }
 }
 

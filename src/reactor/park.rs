@@ -70,7 +70,10 @@ pub fn poll_or_park<F: Future>(future: Pin<&mut F>, deadline: Option<Instant>) -
 /// When the thread's driver is new to signals, it comes back [`Step::Woken`] without sleeping, as a signal may have
 /// come before it could be told of.
 #[cfg(any(feature = "python", test))]
-pub(crate) fn poll_or_park_for_signals<F: Future>(future: Pin<&mut F>, deadline: Option<Instant>) -> Step<F::Output> {
+pub(crate) fn poll_or_park_for_signals<F: Future>(
+    future: Pin<&mut F>,
+    deadline: Option<Instant>,
+) -> Step<F::Output> {
     park(future, deadline, true)
 }
 
@@ -91,7 +94,11 @@ impl Drop for InUse {
     }
 }
 
-fn park<F: Future>(mut future: Pin<&mut F>, deadline: Option<Instant>, for_signals: bool) -> Step<F::Output> {
+fn park<F: Future>(
+    mut future: Pin<&mut F>,
+    deadline: Option<Instant>,
+    for_signals: bool,
+) -> Step<F::Output> {
     let nested = driver::is_polling();
     let in_use = driver::own().ok().map(|core| InUse { core, nested });
     let core = in_use.as_ref().map(|in_use| &in_use.core);
@@ -114,7 +121,9 @@ fn park<F: Future>(mut future: Pin<&mut F>, deadline: Option<Instant>, for_signa
     let _ = take_plain_wait();
     match outcome {
         Poll::Ready(output) => Step::Ready(output),
-        Poll::Pending if deadline.is_some_and(|deadline| Instant::now() >= deadline) => Step::TimedOut,
+        Poll::Pending if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+            Step::TimedOut
+        }
         Poll::Pending => Step::Woken,
     }
 }
@@ -128,7 +137,9 @@ fn sleep(core: Option<&Arc<Core>>, deadline: Option<Instant>) {
         return;
     }
     let left = deadline.map_or(PLAIN_SLICE, |deadline| {
-        deadline.saturating_duration_since(Instant::now()).min(PLAIN_SLICE)
+        deadline
+            .saturating_duration_since(Instant::now())
+            .min(PLAIN_SLICE)
     });
     match plain {
         Some(wait) => {

@@ -16,7 +16,9 @@ impl Parking {
 
     /// Announces sleep. False when a notification came first: look again instead of sleeping.
     pub(super) fn fall_asleep(&self) -> bool {
-        self.0.compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.0
+            .compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 
     /// Ends sleep, or takes a notification: what was notified before is visible after.

@@ -37,14 +37,21 @@ struct Registry {
 // SAFETY: `drivers` is touched only between `lock` and `unlock`.
 unsafe impl Sync for Registry {}
 
-static REGISTRY: Registry = Registry { locked: AtomicBool::new(false), drivers: UnsafeCell::new(Vec::new()) };
+static REGISTRY: Registry = Registry {
+    locked: AtomicBool::new(false),
+    drivers: UnsafeCell::new(Vec::new()),
+};
 
 impl Registry {
     fn lock(&self) {
         let mut spins = 0;
         while self.locked.swap(true, Ordering::Acquire) {
             spins += 1;
-            if spins < 64 { hint::spin_loop() } else { thread::yield_now() }
+            if spins < 64 {
+                hint::spin_loop()
+            } else {
+                thread::yield_now()
+            }
         }
     }
 
@@ -98,7 +105,11 @@ pub(super) fn watch_forks() {
         // SAFETY: three handlers with C linkage that do not unwind. ENOMEM, the one possible error, leaves forks
         // unnoticed, as in a process that never forks.
         unsafe {
-            libc::pthread_atfork(Some(before_fork), Some(after_fork_in_parent), Some(after_fork_in_child));
+            libc::pthread_atfork(
+                Some(before_fork),
+                Some(after_fork_in_parent),
+                Some(after_fork_in_child),
+            );
         }
     });
 }

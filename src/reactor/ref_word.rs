@@ -26,7 +26,11 @@ pub(super) enum Close {
 
 /// The word as this generation sees it.
 fn seen_by(generation: u32, word: u64) -> u64 {
-    if word >> 32 == u64::from(generation) { word } else { u64::from(generation) << 32 | word & CLOSED }
+    if word >> 32 == u64::from(generation) {
+        word
+    } else {
+        u64::from(generation) << 32 | word & CLOSED
+    }
 }
 
 impl RefWord {
@@ -38,8 +42,13 @@ impl RefWord {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             let seen = seen_by(generation, word);
-            let Some(new) = next(seen) else { return Err(seen) };
-            match self.0.compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Relaxed) {
+            let Some(new) = next(seen) else {
+                return Err(seen);
+            };
+            match self
+                .0
+                .compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Relaxed)
+            {
                 Ok(_) => return Ok(seen),
                 Err(actual) => word = actual,
             }
@@ -48,7 +57,10 @@ impl RefWord {
 
     /// Takes a reference; false when closed (or, absurdly, when 2^31 are out).
     pub(super) fn acquire(&self, generation: u32) -> bool {
-        self.update(generation, |word| (word & CLOSED == 0 && word & REFS < REFS).then(|| word + 1)).is_ok()
+        self.update(generation, |word| {
+            (word & CLOSED == 0 && word & REFS < REFS).then(|| word + 1)
+        })
+        .is_ok()
     }
 
     /// Gives a reference back. True when the caller has to dispose of the descriptor.
@@ -58,7 +70,9 @@ impl RefWord {
     }
 
     pub(super) fn close(&self, generation: u32) -> Close {
-        match self.update(generation, |word| (word & CLOSED == 0).then_some(word | CLOSED)) {
+        match self.update(generation, |word| {
+            (word & CLOSED == 0).then_some(word | CLOSED)
+        }) {
             Err(_) => Close::Already,
             Ok(word) if word & REFS == 0 => Close::Idle,
             Ok(_) => Close::Busy,
@@ -67,7 +81,10 @@ impl RefWord {
 
     /// Closes unless a reference is out. True when the caller has to dispose of the descriptor.
     pub(super) fn close_if_idle(&self, generation: u32) -> bool {
-        self.update(generation, |word| (word & (CLOSED | REFS) == 0).then_some(word | CLOSED)).is_ok()
+        self.update(generation, |word| {
+            (word & (CLOSED | REFS) == 0).then_some(word | CLOSED)
+        })
+        .is_ok()
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -81,12 +81,14 @@ impl Inner {
 
     /// An event from a driver.
     pub(super) fn event(&self, core: &Core, read: bool, write: bool) {
-        self.waits.event(|DriverHandle(known)| ptr::eq(&**known, core), read, write);
+        self.waits
+            .event(|DriverHandle(known)| ptr::eq(&**known, core), read, write);
     }
 
     /// A driver goes away.
     pub(super) fn forget(&self, core: &Core) {
-        self.waits.forget(|DriverHandle(known)| ptr::eq(&**known, core));
+        self.waits
+            .forget(|DriverHandle(known)| ptr::eq(&**known, core));
     }
 }
 
@@ -99,7 +101,9 @@ pub struct Source {
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source").field("fd", &self.fd()).finish_non_exhaustive()
+        f.debug_struct("Source")
+            .field("fd", &self.fd())
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,7 +120,9 @@ impl Source {
             waits: WaitList::new(process::generation),
             mode: ForkMutex::new(()),
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// The descriptor's number, for showing it; `None` when closed. For system calls use [`Self::with_fd`].
@@ -178,7 +184,12 @@ impl Source {
     /// May be awaited on any executor, by any number of callers at once; each gets every event.
     #[must_use]
     pub fn ready_since(&self, direction: Direction, tick: u32) -> Readiness {
-        Readiness { source: Arc::clone(&self.inner), direction, seen: tick, waiting_at: None }
+        Readiness {
+            source: Arc::clone(&self.inner),
+            direction,
+            seen: tick,
+            waiting_at: None,
+        }
     }
 
     /// [`Self::ready_since`] now. Make it before the system call, await it after that would have blocked.
@@ -275,7 +286,9 @@ impl PlainWait {
             Direction::Write => libc::POLLOUT,
         };
         // The descriptor is held open for the time slice only, so that `close` is not put off for longer.
-        self.source.with_fd(|fd| system::poll_one(fd, events, timeout).unwrap_or(false)).unwrap_or(true)
+        self.source
+            .with_fd(|fd| system::poll_one(fd, events, timeout).unwrap_or(false))
+            .unwrap_or(true)
     }
 }
 
@@ -326,7 +339,10 @@ impl Readiness {
 
     /// Waits without a driver: the thread in `block_on` polls the descriptor itself.
     fn wait_plainly(&mut self) -> Poll<io::Result<()>> {
-        let wait = PlainWait { source: Arc::clone(&self.source), direction: self.direction };
+        let wait = PlainWait {
+            source: Arc::clone(&self.source),
+            direction: self.direction,
+        };
         if wait.poll(Duration::ZERO) {
             return Poll::Ready(self.outcome().unwrap_or(Ok(())));
         }
@@ -346,7 +362,11 @@ impl Readiness {
     }
 
     fn wait_at(&mut self, driver: DriverHandle, cx: &Context<'_>) -> io::Result<()> {
-        if self.waiting_at.as_ref().is_some_and(|(at, _)| *at != driver) {
+        if self
+            .waiting_at
+            .as_ref()
+            .is_some_and(|(at, _)| *at != driver)
+        {
             self.withdraw();
         }
         let wait = Wait {
@@ -380,7 +400,11 @@ impl Future for Readiness {
         }
         let entered = if driver::is_polling() {
             let core = driver::in_use();
-            match core.clone().ok_or_else(closed).and_then(|core| self.wait_at(DriverHandle(core), cx)) {
+            match core
+                .clone()
+                .ok_or_else(closed)
+                .and_then(|core| self.wait_at(DriverHandle(core), cx))
+            {
                 Ok(()) => Ok(()),
                 // No driver (EMFILE), or it cannot take the source (ENOMEM, ENOSPC, EEXIST where another source has the
                 // same descriptor): the plainest way left.

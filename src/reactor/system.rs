@@ -12,7 +12,12 @@ use std::{
 pub fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: i32) -> io::Result<usize> {
     // SAFETY: `recv` writes at most `len` bytes to the buffer, which is valid for that many.
     let received = unsafe {
-        libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags | libc::MSG_DONTWAIT)
+        libc::recv(
+            fd.as_raw_fd(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            flags | libc::MSG_DONTWAIT,
+        )
     };
     usize::try_from(received).map_err(|_| io::Error::last_os_error())
 }
@@ -58,10 +63,17 @@ pub(super) fn poke(epoll: RawFd, readable: RawFd, what: Poke) -> io::Result<()> 
         Poke::Remove => (libc::EPOLL_CTL_DEL, None),
     };
     let events = token.map_or(0, |_| (libc::EPOLLIN | libc::EPOLLET) as u32);
-    let mut event = libc::epoll_event { events, u64: token.unwrap_or_default() };
+    let mut event = libc::epoll_event {
+        events,
+        u64: token.unwrap_or_default(),
+    };
     // SAFETY: `event` is valid for the call; the kernel checks both descriptors.
     let done = unsafe { libc::epoll_ctl(epoll, operation, readable, &mut event) };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Runs `f`, in a signal handler, and leaves `errno` to the code that the signal interrupted.
@@ -104,9 +116,22 @@ pub(super) fn epoll_wait(
         let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
         // SAFETY: `events` holds `capacity` entries, and the timeout outlives the call; no signal mask is given.
         count = unsafe {
-            libc::syscall(libc::SYS_epoll_pwait2, epoll, events.as_mut_ptr(), capacity, timeout, ptr::null::<libc::sigset_t>(), 8_usize)
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                epoll,
+                events.as_mut_ptr(),
+                capacity,
+                timeout,
+                ptr::null::<libc::sigset_t>(),
+                8_usize,
+            )
         };
-        if count < 0 && matches!(io::Error::last_os_error().raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) {
+        if count < 0
+            && matches!(
+                io::Error::last_os_error().raw_os_error(),
+                Some(libc::ENOSYS | libc::EPERM)
+            )
+        {
             NO_NANOSECONDS.store(true, Ordering::Relaxed);
         }
     }
@@ -115,7 +140,8 @@ pub(super) fn epoll_wait(
             i32::try_from(remaining(deadline).as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX)
         });
         // SAFETY: `events` holds `capacity` entries.
-        count = i64::from(unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), capacity, timeout) });
+        count =
+            i64::from(unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), capacity, timeout) });
     }
     match usize::try_from(count) {
         Ok(count) => Ok(events.get(..count).unwrap_or_default()),
@@ -125,19 +151,33 @@ pub(super) fn epoll_wait(
 
 /// `ppoll(2)` of one descriptor. True when one of `events`, or an error, is there.
 pub(super) fn poll_one(fd: BorrowedFd<'_>, events: i16, timeout: Duration) -> io::Result<bool> {
-    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+    let mut entry = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events,
+        revents: 0,
+    };
     let timeout = timespec(timeout);
     // SAFETY: one valid entry and a valid timeout; no signal mask is given.
     let ready = unsafe { libc::ppoll(&mut entry, 1, &timeout, ptr::null()) };
-    if ready < 0 { Err(io::Error::last_os_error()) } else { Ok(ready > 0) }
+    if ready < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(ready > 0)
+    }
 }
 
 /// The time of the monotonic clock: clock_gettime(2).
 pub(super) fn monotonic() -> Duration {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `now` is valid for the call, which cannot fail for this clock.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
-    Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
+    Duration::new(
+        now.tv_sec.try_into().unwrap_or_default(),
+        now.tv_nsec.try_into().unwrap_or_default(),
+    )
 }
 
 /// Sleeps until the time is over or a signal handler has run.
@@ -163,7 +203,11 @@ pub(super) fn close(fd: RawFd) -> io::Result<()> {
 pub(super) fn is_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
     // SAFETY: takes and returns flags only.
     let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
-    if flags < 0 { Err(io::Error::last_os_error()) } else { Ok(flags & libc::O_NONBLOCK != 0) }
+    if flags < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(flags & libc::O_NONBLOCK != 0)
+    }
 }
 
 /// Sets or clears `O_NONBLOCK`, in one system call and without touching the other flags: ioctl(2).
@@ -171,7 +215,11 @@ pub(super) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Resu
     let mut on = libc::c_int::from(nonblocking);
     // SAFETY: FIONBIO reads one int.
     let done = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONBIO, &mut on) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if done < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Runs `f` with all signals blocked on this thread, so that a thread it starts never takes a signal meant for another.

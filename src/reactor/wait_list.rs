@@ -61,7 +61,10 @@ struct Arms<D> {
 
 impl<D> Default for Arms<D> {
     fn default() -> Self {
-        Self { list: Vec::new(), next_id: 1 }
+        Self {
+            list: Vec::new(),
+            next_id: 1,
+        }
     }
 }
 
@@ -117,15 +120,18 @@ impl<D: Clone + PartialEq> WaitList<D> {
         let mut _replaced = None;
         let mut arms = self.arms.lock_in((self.generation)());
         let Arms { list, next_id } = &mut *arms;
-        let index = list.iter().position(|arm| arm.driver == *driver).unwrap_or_else(|| {
-            list.push(Arm {
-                driver: driver.clone(),
-                armed: Directions::default(),
-                token: 0,
-                waiters: Vec::new(),
+        let index = list
+            .iter()
+            .position(|arm| arm.driver == *driver)
+            .unwrap_or_else(|| {
+                list.push(Arm {
+                    driver: driver.clone(),
+                    armed: Directions::default(),
+                    token: 0,
+                    waiters: Vec::new(),
+                });
+                list.len() - 1
             });
-            list.len() - 1
-        });
         let entry = &mut list[index];
         if !entry.armed.contains(wait.direction) {
             let wanted = entry.armed.with(wait.direction);
@@ -156,7 +162,11 @@ impl<D: Clone + PartialEq> WaitList<D> {
         match known.and_then(|index| entry.waiters.get_mut(index)) {
             Some(waiter) if waiter.waker.will_wake(wait.waker) => {}
             Some(waiter) => _replaced = Some(mem::replace(&mut waiter.waker, wait.waker.clone())),
-            None => entry.waiters.push(Waiter { id, direction: wait.direction, waker: wait.waker.clone() }),
+            None => entry.waiters.push(Waiter {
+                id,
+                direction: wait.direction,
+                waker: wait.waker.clone(),
+            }),
         }
         Ok(Some(id))
     }
@@ -181,8 +191,15 @@ impl<D: Clone + PartialEq> WaitList<D> {
         }
         let woken: Vec<Waker> = {
             let arms = self.arms.lock_in((self.generation)());
-            let waiters = arms.list.iter().find(|arm| from(&arm.driver)).map(|arm| &arm.waiters);
-            let concerned = waiters.into_iter().flatten().filter(|waiter| happened.contains(waiter.direction));
+            let waiters = arms
+                .list
+                .iter()
+                .find(|arm| from(&arm.driver))
+                .map(|arm| &arm.waiters);
+            let concerned = waiters
+                .into_iter()
+                .flatten()
+                .filter(|waiter| happened.contains(waiter.direction));
             concerned.map(|waiter| waiter.waker.clone()).collect()
         };
         // Outside the lock: a waker may run any code.
@@ -201,7 +218,11 @@ impl<D: Clone + PartialEq> WaitList<D> {
     pub(super) fn wake_all(&self) {
         let woken: Vec<Waker> = {
             let arms = self.arms.lock_in((self.generation)());
-            arms.list.iter().flat_map(|arm| &arm.waiters).map(|waiter| waiter.waker.clone()).collect()
+            arms.list
+                .iter()
+                .flat_map(|arm| &arm.waiters)
+                .map(|waiter| waiter.waker.clone())
+                .collect()
         };
         woken.into_iter().for_each(Waker::wake);
     }
@@ -209,7 +230,12 @@ impl<D: Clone + PartialEq> WaitList<D> {
     /// How many waits are entered.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
-        self.arms.lock_in((self.generation)()).list.iter().map(|arm| arm.waiters.len()).sum()
+        self.arms
+            .lock_in((self.generation)())
+            .list
+            .iter()
+            .map(|arm| arm.waiters.len())
+            .sum()
     }
 
     /// Forgets a driver that is going away, and wakes who waited there.
@@ -219,7 +245,9 @@ impl<D: Clone + PartialEq> WaitList<D> {
             let index = arms.list.iter().position(|arm| driver(&arm.driver));
             index.map(|index| arms.list.swap_remove(index))
         };
-        gone.into_iter().flat_map(|arm| arm.waiters).for_each(|waiter| waiter.waker.wake());
+        gone.into_iter()
+            .flat_map(|arm| arm.waiters)
+            .for_each(|waiter| waiter.waker.wake());
     }
 
     /// Forgets everything and wakes everybody; the drivers that know the source, with their tokens for it.
@@ -228,7 +256,9 @@ impl<D: Clone + PartialEq> WaitList<D> {
         let mut drivers = Vec::with_capacity(arms.len());
         for arm in arms {
             drivers.push((arm.driver, arm.token));
-            arm.waiters.into_iter().for_each(|waiter| waiter.waker.wake());
+            arm.waiters
+                .into_iter()
+                .for_each(|waiter| waiter.waker.wake());
         }
         drivers
     }

@@ -12,12 +12,19 @@ use crate::{
 };
 
 /// How often a blocking `connect` to a Unix socket looks whether the listener's queue has room: the kernel tells nobody.
-const QUEUE_POLLS: [Duration; 4] =
-    [Duration::from_millis(1), Duration::from_millis(4), Duration::from_millis(16), Duration::from_millis(50)];
+const QUEUE_POLLS: [Duration; 4] = [
+    Duration::from_millis(1),
+    Duration::from_millis(4),
+    Duration::from_millis(16),
+    Duration::from_millis(50),
+];
 
 /// Waits for a connection. The descriptor is not inheritable (PEP 446).
-pub(super) fn accept(socket: &PySocket, vm: &VirtualMachine) -> Result<(OwnedFd, SockAddr), Failure> {
-    socket.blocking(vm, |call, _| {
+pub(super) fn accept(
+    socket: &PySocket,
+    vm: &VirtualMachine,
+) -> Result<(OwnedFd, SockAddr), Failure> {
+    socket.blocking(vm, 0, |call, _| {
         call.run_nonblocking(Direction::Read, |fd| {
             let (connection, address) = with_more_descriptors(|| SockRef::from(&fd).accept())?;
             Ok((connection.into(), address))
@@ -25,8 +32,12 @@ pub(super) fn accept(socket: &PySocket, vm: &VirtualMachine) -> Result<(OwnedFd,
     })
 }
 
-pub(super) fn connect(socket: &PySocket, address: &SockAddr, vm: &VirtualMachine) -> Result<(), Failure> {
-    socket.blocking(vm, |call, source| {
+pub(super) fn connect(
+    socket: &PySocket,
+    address: &SockAddr,
+    vm: &VirtualMachine,
+) -> Result<(), Failure> {
+    socket.blocking(vm, 0, |call, source| {
         let mut polls = QUEUE_POLLS.iter().copied();
         let mut pause = QUEUE_POLLS[0];
         loop {

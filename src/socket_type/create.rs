@@ -23,10 +23,25 @@ struct Attributes {
 }
 
 /// `socket.__init__`. A socket initialised anew closes what it had.
-pub(super) fn init(socket: &Py<PySocket>, args: &InitArgs, vm: &VirtualMachine) -> Result<(), Failure> {
-    let InitArgs { family, r#type: kind, proto, fileno } = args;
-    vm.audit("socket.__new__", || (socket.as_object().to_owned(), *family, *kind, *proto))?;
-    let wanted = Attributes { family: *family, kind: *kind, proto: *proto };
+pub(super) fn init(
+    socket: &Py<PySocket>,
+    args: &InitArgs,
+    vm: &VirtualMachine,
+) -> Result<(), Failure> {
+    let InitArgs {
+        family,
+        r#type: kind,
+        proto,
+        fileno,
+    } = args;
+    vm.audit("socket.__new__", || {
+        (socket.as_object().to_owned(), *family, *kind, *proto)
+    })?;
+    let wanted = Attributes {
+        family: *family,
+        kind: *kind,
+        proto: *proto,
+    };
     let (fd, attributes) = match fileno.as_ref().filter(|fileno| !vm.is_none(fileno)) {
         Some(fileno) => adopt(descriptor_argument(fileno, vm)?, wanted)?,
         None => open(wanted)?,
@@ -56,12 +71,19 @@ fn adopt(fd: RawFd, wanted: Attributes) -> Result<(OwnedFd, Attributes), Failure
 }
 
 fn attributes_of(socket: &Socket, wanted: Attributes) -> Result<Attributes, Failure> {
-    let Attributes { mut family, mut kind, mut proto } = wanted;
+    let Attributes {
+        mut family,
+        mut kind,
+        mut proto,
+    } = wanted;
     match socket.local_addr() {
         Ok(address) if family == -1 => family = i32::from(address.family()),
         Ok(_) => {}
         // A socket of a family that knows no local address is taken at the caller's word.
-        Err(error) if family == -1 || matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK)) => {
+        Err(error)
+            if family == -1
+                || matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK)) =>
+        {
             return Err(error.into());
         }
         Err(_) => {}
@@ -73,7 +95,11 @@ fn attributes_of(socket: &Socket, wanted: Attributes) -> Result<Attributes, Fail
     if proto == -1 {
         proto = fd.protocol()?.map_or(0, Into::into);
     }
-    Ok(Attributes { family, kind, proto })
+    Ok(Attributes {
+        family,
+        kind,
+        proto,
+    })
 }
 
 fn open(wanted: Attributes) -> Result<(OwnedFd, Attributes), Failure> {
@@ -93,7 +119,9 @@ fn open(wanted: Attributes) -> Result<(OwnedFd, Attributes), Failure> {
 }
 
 /// Runs `f`, and once more if it fails for want of descriptors while the reactor had some to give back.
-pub(super) fn with_more_descriptors<R>(mut f: impl FnMut() -> std::io::Result<R>) -> std::io::Result<R> {
+pub(super) fn with_more_descriptors<R>(
+    mut f: impl FnMut() -> std::io::Result<R>,
+) -> std::io::Result<R> {
     match f() {
         Err(error)
             if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
@@ -116,7 +144,10 @@ fn settle(socket: &PySocket, fd: OwnedFd, attributes: &Attributes) -> Result<(),
         source.set_nonblocking(true).transpose()?;
     }
     socket.family.store(attributes.family, Ordering::Relaxed);
-    socket.kind.store(attributes.kind & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC), Ordering::Relaxed);
+    socket.kind.store(
+        attributes.kind & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC),
+        Ordering::Relaxed,
+    );
     socket.proto.store(attributes.proto, Ordering::Relaxed);
     socket.timeout.set(timeout);
     socket.source.store(Some(source));
@@ -130,9 +161,14 @@ pub(crate) fn pair(
     proto: i32,
     vm: &VirtualMachine,
 ) -> Result<(PyRef<PySocket>, PyRef<PySocket>), Failure> {
-    let attributes = Attributes { family, kind, proto };
+    let attributes = Attributes {
+        family,
+        kind,
+        proto,
+    };
     let protocol = (proto != 0).then(|| proto.into());
-    let (one, other) = with_more_descriptors(|| Socket::pair(family.into(), kind.into(), protocol))?;
+    let (one, other) =
+        with_more_descriptors(|| Socket::pair(family.into(), kind.into(), protocol))?;
     let settled = |fd: Socket| {
         let socket = PySocket::default();
         settle(&socket, fd.into(), &attributes)?;
@@ -142,7 +178,11 @@ pub(crate) fn pair(
 }
 
 /// The socket object of a connection that `listener` has accepted: of the Python class that the listener's derives from.
-pub(super) fn accepted(listener: &Py<PySocket>, fd: OwnedFd, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
+pub(super) fn accepted(
+    listener: &Py<PySocket>,
+    fd: OwnedFd,
+    vm: &VirtualMachine,
+) -> Result<PyObjectRef, Failure> {
     let attributes = Attributes {
         family: listener.family(),
         kind: listener.kind.load(Ordering::Relaxed),
@@ -153,5 +193,7 @@ pub(super) fn accepted(listener: &Py<PySocket>, fd: OwnedFd, vm: &VirtualMachine
     // As on CPython: without a default timeout, the connection of a listener with a timeout starts in blocking mode. It does
     // so of itself, as O_NONBLOCK is not inherited on Linux.
     face::share_members(listener, &socket);
-    Ok(socket.into_ref_with_type(vm, face::class_of(listener))?.into())
+    Ok(socket
+        .into_ref_with_type(vm, face::class_of(listener))?
+        .into())
 }

@@ -28,7 +28,9 @@ pub(crate) fn register(
     vm: &VirtualMachine,
 ) -> PyResult<()> {
     let enumerations = vm.ctx.new_tuple(vec![families, kinds]);
-    class.as_object().set_attr(vm.ctx.intern_str(ENUMERATIONS), enumerations, vm)
+    class
+        .as_object()
+        .set_attr(vm.ctx.intern_str(ENUMERATIONS), enumerations, vm)
 }
 
 /// The class that derives from `_socket.socket` directly: connections are of it, also those that a subclass's
@@ -53,7 +55,9 @@ pub(super) fn member(socket: &Py<PySocket>, kind: Kind, vm: &VirtualMachine) -> 
         return Ok(member.clone());
     }
     let value: PyObjectRef = vm.ctx.new_int(value.load(Ordering::Relaxed)).into();
-    let enumerations = socket.as_object().get_attr(vm.ctx.intern_str(ENUMERATIONS), vm)?;
+    let enumerations = socket
+        .as_object()
+        .get_attr(vm.ctx.intern_str(ENUMERATIONS), vm)?;
     let enumeration = enumerations
         .downcast_ref::<PyTuple>()
         .and_then(|enumerations| enumerations.as_slice().get(kind as usize).cloned());

@@ -36,14 +36,20 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn new(vm: &VirtualMachine, buffers: &PyObject, ancdata: Option<&PyObjectRef>) -> Result<Self, Failure> {
+    pub(super) fn new(
+        vm: &VirtualMachine,
+        buffers: &PyObject,
+        ancdata: Option<&PyObjectRef>,
+    ) -> Result<Self, Failure> {
         let mut pieces = Vec::new();
         let mut length = 0_usize;
         for buffer in elements(vm, buffers, "sendmsg() argument 1 must be an iterable")? {
             let data = Data::new(vm, buffer)?;
             length = length.saturating_add(data.len());
             pieces.push(match &data {
-                Data::Buffer(buffer) if buffer.borrow_buf().is_locked() => Piece::Copied(buffer.borrow_buf().to_vec()),
+                Data::Buffer(buffer) if buffer.borrow_buf().is_locked() => {
+                    Piece::Copied(buffer.borrow_buf().to_vec())
+                }
                 _ => Piece::Shared(data),
             });
         }
@@ -51,7 +57,11 @@ impl Outgoing {
             Some(ancdata) => control_argument(vm, ancdata)?,
             None => None,
         };
-        Ok(Self { pieces, length, control })
+        Ok(Self {
+            pieces,
+            length,
+            control,
+        })
     }
 
     /// Runs one system call on what is left of the buffers after the first `sent` bytes.
@@ -71,36 +81,67 @@ impl Outgoing {
             sent -= skipped;
             let rest = bytes.get(skipped..).unwrap_or_default();
             if skipped == 0 || !rest.is_empty() {
-                vectors.push(libc::iovec { iov_base: rest.as_ptr().cast_mut().cast(), iov_len: rest.len() });
+                vectors.push(libc::iovec {
+                    iov_base: rest.as_ptr().cast_mut().cast(),
+                    iov_len: rest.len(),
+                });
             }
         }
         f(&vectors)
     }
 }
 
-fn elements(vm: &VirtualMachine, iterable: &PyObject, message: &'static str) -> PyResult<Vec<PyObjectRef>> {
+fn elements(
+    vm: &VirtualMachine,
+    iterable: &PyObject,
+    message: &'static str,
+) -> PyResult<Vec<PyObjectRef>> {
     vm.extract_elements_with(iterable, Ok).map_err(|error| {
-        if error.fast_isinstance(vm.ctx.exceptions.type_error) { vm.new_type_error(message) } else { error }
+        if error.fast_isinstance(vm.ctx.exceptions.type_error) {
+            vm.new_type_error(message)
+        } else {
+            error
+        }
     })
 }
 
-fn control_argument(vm: &VirtualMachine, ancdata: &PyObject) -> Result<Option<ControlBuffer>, Failure> {
+fn control_argument(
+    vm: &VirtualMachine,
+    ancdata: &PyObject,
+) -> Result<Option<ControlBuffer>, Failure> {
     let mut items = Vec::new();
     for item in elements(vm, ancdata, "sendmsg() argument 2 must be an iterable")? {
-        let shape = || vm.new_type_error("[sendmsg() ancillary data items] must be (int, int, bytes-like) tuples");
+        let shape = || {
+            vm.new_type_error(
+                "[sendmsg() ancillary data items] must be (int, int, bytes-like) tuples",
+            )
+        };
         let fields = item.downcast_ref::<PyTuple>().ok_or_else(shape)?.as_slice();
-        let [level, kind, data] = fields else { return Err(shape().into()) };
+        let [level, kind, data] = fields else {
+            return Err(shape().into());
+        };
         items.push((
             i32::try_from_object(vm, level.clone())?,
             i32::try_from_object(vm, kind.clone())?,
-            ArgBytesLike::try_from_object(vm, data.clone())?.borrow_buf().to_vec(),
+            ArgBytesLike::try_from_object(vm, data.clone())?
+                .borrow_buf()
+                .to_vec(),
         ));
     }
     if items.is_empty() {
         return Ok(None);
     }
-    let items: Vec<_> = items.iter().map(|(level, kind, data)| Item { level: *level, kind: *kind, data }).collect();
-    Ok(Some(ControlBuffer::from_items(&items).map_err(|error| control_error(vm, error))?))
+    let items: Vec<_> = items
+        .iter()
+        .map(|(level, kind, data)| Item {
+            level: *level,
+            kind: *kind,
+            data,
+        })
+        .collect();
+    Ok(Some(
+        ControlBuffer::from_items(&items).map_err(|error| control_error(vm, error))?,
+    ))
 }
 
 fn control_error(vm: &VirtualMachine, error: BufferError) -> PyBaseExceptionRef {
@@ -119,22 +160,31 @@ pub(super) fn send(
     address: Option<&SockAddr>,
     vm: &VirtualMachine,
 ) -> Result<usize, Failure> {
-    let control = message.control.as_ref().map_or(&[][..], |control| control.received(control.len()));
-    socket.blocking(vm, |call, source| {
+    let control = message
+        .control
+        .as_ref()
+        .map_or(&[][..], |control| control.received(control.len()));
+    socket.blocking(vm, flags, |call, source| {
         let sent = call.run(Direction::Write, |fd| {
-            message.with_rest(0, |buffers| system::send_message(fd, buffers, control, flags, address))
+            message.with_rest(0, |buffers| {
+                system::send_message(fd, buffers, control, flags, address)
+            })
         })?;
         if flags & libc::MSG_DONTWAIT != 0 || !socket.completes_partial_work() {
             return Ok(sent);
         }
         send::complete(call, source, sent, message.length, |fd, sent| {
-            message.with_rest(sent, |buffers| system::send_message(fd, buffers, &[], flags, None))
+            message.with_rest(sent, |buffers| {
+                system::send_message(fd, buffers, &[], flags, None)
+            })
         })
     })
 }
 
 fn control_space(vm: &VirtualMachine, size: isize) -> Result<ControlBuffer, Failure> {
-    let size = usize::try_from(size).ok().filter(|size| *size <= ancillary::LENGTH_MAX);
+    let size = usize::try_from(size)
+        .ok()
+        .filter(|size| *size <= ancillary::LENGTH_MAX);
     let size = size.ok_or_else(|| vm.new_value_error("invalid ancillary data buffer length"))?;
     Ok(ControlBuffer::zeroed(size).map_err(|error| control_error(vm, error))?)
 }
@@ -149,13 +199,27 @@ pub(super) fn receive(
 ) -> Result<PyTupleRef, Failure> {
     let mut data = Vec::new();
     let mut control = control_space(vm, control_bytes)?;
-    let received = receive_parts(socket, size, flags, control.len() == 0, vm, |fd, from, flags| {
-        // Taken when there may be something to receive, not while waiting.
-        data.try_reserve_exact(size).map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
-        let rest = data.spare_capacity_mut().get_mut(from..size).unwrap_or_default();
-        let mut vectors = [libc::iovec { iov_base: rest.as_mut_ptr().cast(), iov_len: rest.len() }];
-        system::receive_message(fd, &mut vectors, &mut control, flags)
-    });
+    let received = receive_parts(
+        socket,
+        size,
+        flags,
+        control.len() == 0,
+        vm,
+        |fd, from, flags| {
+            // Taken when there may be something to receive, not while waiting.
+            data.try_reserve_exact(size)
+                .map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
+            let rest = data
+                .spare_capacity_mut()
+                .get_mut(from..size)
+                .unwrap_or_default();
+            let mut vectors = [libc::iovec {
+                iov_base: rest.as_mut_ptr().cast(),
+                iov_len: rest.len(),
+            }];
+            system::receive_message(fd, &mut vectors, &mut control, flags)
+        },
+    );
     let received = match received {
         Err(Failure::Errno(libc::ENOMEM)) => return Err(vm.no_memory_error().into()),
         received => received?,
@@ -180,24 +244,50 @@ pub(super) fn receive_into(
         .into_iter()
         .map(|buffer| ArgMemoryBuffer::try_from_object(vm, buffer))
         .collect::<PyResult<Vec<_>>>()?;
-    let size = buffers.iter().fold(0_usize, |size, buffer| size.saturating_add(buffer.len()));
+    let size = buffers
+        .iter()
+        .fold(0_usize, |size, buffer| size.saturating_add(buffer.len()));
     let without_control = control.len() == 0;
     let received = if let [buffer] = &buffers[..] {
-        receive_parts(socket, size, flags, without_control, vm, |fd, from, flags| {
-            let mut memory = buffer.borrow_buf_mut();
-            let rest = memory.get_mut(from..).unwrap_or_default();
-            let mut vectors = [libc::iovec { iov_base: rest.as_mut_ptr().cast(), iov_len: rest.len() }];
-            system::receive_message(fd, &mut vectors, &mut control, flags)
-        })?
+        receive_parts(
+            socket,
+            size,
+            flags,
+            without_control,
+            vm,
+            |fd, from, flags| {
+                let mut memory = buffer.borrow_buf_mut();
+                let rest = memory.get_mut(from..).unwrap_or_default();
+                let mut vectors = [libc::iovec {
+                    iov_base: rest.as_mut_ptr().cast(),
+                    iov_len: rest.len(),
+                }];
+                system::receive_message(fd, &mut vectors, &mut control, flags)
+            },
+        )?
     } else {
         // Two of the buffers may be views of one object, which can be borrowed only once at a time.
         let mut data = Vec::new();
-        data.try_reserve_exact(size).map_err(|_| vm.no_memory_error())?;
-        let received = receive_parts(socket, size, flags, without_control, vm, |fd, from, flags| {
-            let rest = data.spare_capacity_mut().get_mut(from..size).unwrap_or_default();
-            let mut vectors = [libc::iovec { iov_base: rest.as_mut_ptr().cast(), iov_len: rest.len() }];
-            system::receive_message(fd, &mut vectors, &mut control, flags)
-        })?;
+        data.try_reserve_exact(size)
+            .map_err(|_| vm.no_memory_error())?;
+        let received = receive_parts(
+            socket,
+            size,
+            flags,
+            without_control,
+            vm,
+            |fd, from, flags| {
+                let rest = data
+                    .spare_capacity_mut()
+                    .get_mut(from..size)
+                    .unwrap_or_default();
+                let mut vectors = [libc::iovec {
+                    iov_base: rest.as_mut_ptr().cast(),
+                    iov_len: rest.len(),
+                }];
+                system::receive_message(fd, &mut vectors, &mut control, flags)
+            },
+        )?;
         // SAFETY: as in `receive`.
         unsafe { data.set_len(received.length.min(size)) };
         scatter(&data, &buffers);
@@ -229,13 +319,16 @@ fn receive_parts(
     mut attempt: impl FnMut(std::os::fd::BorrowedFd<'_>, usize, i32) -> io::Result<Received>,
 ) -> Result<Received, Failure> {
     if without_control && flags & libc::MSG_WAITALL != 0 && socket.completes_partial_work() {
-        let (length, received) = receive::wait_for_all(socket, size, flags, vm, |fd, from, flags| {
-            let received = attempt(fd, from, flags)?;
-            Ok((received.length, received))
-        })?;
+        let (length, received) =
+            receive::wait_for_all(socket, size, flags, vm, |fd, from, flags| {
+                let received = attempt(fd, from, flags)?;
+                Ok((received.length, received))
+            })?;
         return Ok(Received { length, ..received });
     }
-    socket.blocking(vm, |call, _| call.run(Direction::Read, |fd| attempt(fd, 0, flags)))
+    socket.blocking(vm, flags, |call, _| {
+        call.run(Direction::Read, |fd| attempt(fd, 0, flags))
+    })
 }
 
 /// The tuple that Python gets. If it cannot be made, received descriptors are closed: nobody else knows of them.
@@ -251,19 +344,35 @@ fn result(
         let mut items = Items::new(control);
         let tuples = items.by_ref().map(|Item { level, kind, data }| {
             let data = vm.ctx.new_bytes(data.to_vec()).into();
-            vm.ctx.new_tuple(vec![vm.ctx.new_int(level).into(), vm.ctx.new_int(kind).into(), data]).into()
+            vm.ctx
+                .new_tuple(vec![
+                    vm.ctx.new_int(level).into(),
+                    vm.ctx.new_int(kind).into(),
+                    data,
+                ])
+                .into()
         });
         let list = vm.ctx.new_list(tuples.collect()).into();
         if items.is_malformed() {
-            let text = vm.ctx.new_str("received malformed or improperly-truncated ancillary data");
+            let text = vm
+                .ctx
+                .new_str("received malformed or improperly-truncated ancillary data");
             let category = vm.ctx.exceptions.runtime_warning.to_owned();
             warn::warn(text.into(), Some(category), 1, None, vm)?;
         }
-        Ok((list, address::to_python(vm, &received.address, socket.proto())?))
+        Ok((
+            list,
+            address::to_python(vm, &received.address, socket.proto())?,
+        ))
     };
     let (items, address) = rest().inspect_err(|_: &Failure| {
         // SAFETY: as the kernel has just filled it in, and no object of the descriptors' numbers is left.
         unsafe { ancillary::close_descriptors(control) };
     })?;
-    Ok(vm.ctx.new_tuple(vec![data, items, vm.ctx.new_int(received.flags).into(), address]))
+    Ok(vm.ctx.new_tuple(vec![
+        data,
+        items,
+        vm.ctx.new_int(received.flags).into(),
+        address,
+    ]))
 }

@@ -40,17 +40,21 @@ pub(super) fn set(
     level: i32,
     option: i32,
     value: &PyObject,
-    length: Option<u32>,
+    length: Option<&PyObjectRef>,
     vm: &VirtualMachine,
 ) -> Result<(), Failure> {
     match length {
         Some(length) if vm.is_none(value) => {
+            // As CPython takes an unsigned C int: without a check of its range.
+            let length = length.try_index(vm)?.as_u32_mask();
             socket.with_fd(|fd| system::set_option_null(fd, level, option, length))
         }
-        Some(_) => Err(vm.new_type_error("socket.setsockopt() takes a length only with None as value").into()),
-        None if vm.is_none(value) => {
-            Err(vm.new_type_error("socket.setsockopt() needs a length with None as value").into())
-        }
+        Some(_) => Err(vm
+            .new_type_error("socket.setsockopt() takes a length only with None as value")
+            .into()),
+        None if vm.is_none(value) => Err(vm
+            .new_type_error("socket.setsockopt() needs a length with None as value")
+            .into()),
         None if value.downcast_ref::<PyInt>().is_some() || !value.check_buffer() => {
             let value = i32::try_from_borrowed_object(vm, value)?;
             socket.with_fd(|fd| system::set_option(fd, level, option, &value.to_ne_bytes()))
@@ -75,11 +79,19 @@ pub(super) fn timeout_argument(vm: &VirtualMachine, timeout: &PyObject) -> PyRes
             return Err(vm.new_value_error("Invalid value NaN (not a number)"));
         }
         let nanoseconds = seconds * 1e9;
-        let rounded = if nanoseconds >= 0.0 { nanoseconds.ceil() } else { nanoseconds.floor() };
+        let rounded = if nanoseconds >= 0.0 {
+            nanoseconds.ceil()
+        } else {
+            nanoseconds.floor()
+        };
         rounded.to_i64().ok_or_else(too_large)?
     } else {
         let seconds = timeout.try_index(vm)?;
-        seconds.as_bigint().to_i64().and_then(|seconds| seconds.checked_mul(1_000_000_000)).ok_or_else(too_large)?
+        seconds
+            .as_bigint()
+            .to_i64()
+            .and_then(|seconds| seconds.checked_mul(1_000_000_000))
+            .ok_or_else(too_large)?
     };
     if nanoseconds < 0 {
         return Err(vm.new_value_error("Timeout value out of range"));
@@ -99,7 +111,9 @@ pub(super) fn timeout_seconds(nanoseconds: i64) -> Option<f64> {
 pub(super) fn set_timeout(socket: &PySocket, nanoseconds: i64) -> Result<(), Failure> {
     socket.timeout.set(nanoseconds);
     socket.on_open(|source| {
-        source.set_nonblocking(nanoseconds != Timeout::NONE).transpose()?;
+        source
+            .set_nonblocking(nanoseconds != Timeout::NONE)
+            .transpose()?;
         source.wake_waiters();
         Ok(())
     })

@@ -14,8 +14,16 @@ use crate::{
 /// Up to this size, data is received on the stack and copied to a `bytes` of its exact length.
 const ON_STACK: usize = 8 * 1024;
 
-/// `recv`. The memory is taken when there is something to receive, and given back but for what was received.
-pub(super) fn receive(socket: &PySocket, size: usize, flags: i32, vm: &VirtualMachine) -> Result<Vec<u8>, Failure> {
+/// `recv`. Nothing is received without a wait where nothing is asked for, as on CPython. The memory is taken when there is something to receive, and given back but for what was received.
+pub(super) fn receive(
+    socket: &PySocket,
+    size: usize,
+    flags: i32,
+    vm: &VirtualMachine,
+) -> Result<Vec<u8>, Failure> {
+    if size == 0 {
+        return Ok(Vec::new());
+    }
     let (data, ()) = receive_exact(socket, size, flags, vm, |fd, buffer, flags| {
         Ok((system::receive(fd, buffer, flags)?, ()))
     })?;
@@ -49,7 +57,7 @@ fn receive_exact<T>(
         unsafe { data.set_len(received) };
         return Ok((data, extra));
     }
-    socket.blocking(vm, |call, _| {
+    socket.blocking(vm, flags, |call, _| {
         let received = call.run(Direction::Read, |fd| {
             if size <= ON_STACK {
                 let mut buffer = [MaybeUninit::uninit(); ON_STACK];
@@ -75,7 +83,8 @@ fn receive_exact<T>(
 
 fn reserve(size: usize) -> io::Result<Vec<u8>> {
     let mut data = Vec::new();
-    data.try_reserve_exact(size).map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
+    data.try_reserve_exact(size)
+        .map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
     Ok(data)
 }
 
@@ -94,9 +103,13 @@ pub(super) fn receive_into(
     flags: i32,
     vm: &VirtualMachine,
 ) -> Result<usize, Failure> {
-    let (received, ()) = receive_borrowed(socket, buffer, limit, flags, vm, |fd, buffer, flags| {
-        Ok((system::receive(fd, buffer, flags)?, ()))
-    })?;
+    if limit == 0 {
+        return Ok(0);
+    }
+    let (received, ()) =
+        receive_borrowed(socket, buffer, limit, flags, vm, |fd, buffer, flags| {
+            Ok((system::receive(fd, buffer, flags)?, ()))
+        })?;
     Ok(received)
 }
 
@@ -129,7 +142,9 @@ fn receive_borrowed<T>(
     if flags & libc::MSG_WAITALL != 0 && socket.completes_partial_work() {
         return wait_for_all(socket, limit, flags, vm, borrowed);
     }
-    socket.blocking(vm, |call, _| call.run(Direction::Read, |fd| borrowed(fd, 0, flags)))
+    socket.blocking(vm, flags, |call, _| {
+        call.run(Direction::Read, |fd| borrowed(fd, 0, flags))
+    })
 }
 
 fn as_uninit(memory: &mut [u8]) -> &mut [MaybeUninit<u8>] {
@@ -150,14 +165,18 @@ pub(super) fn wait_for_all<T>(
     mut attempt: impl FnMut(BorrowedFd<'_>, usize, i32) -> io::Result<(usize, T)>,
 ) -> Result<(usize, T), Failure> {
     let peek = flags & libc::MSG_PEEK != 0;
-    socket.blocking(vm, |call, source| {
+    socket.blocking(vm, flags, |call, source| {
         let (mut total, extra) = call.run(Direction::Read, |fd| attempt(fd, 0, flags))?;
         while total > 0 && total < size {
             let tick = source.tick(Direction::Read);
             let received = source.with_fd(|fd| -> io::Result<_> {
                 let received = attempt(fd, if peek { 0 } else { total }, flags)?.0;
                 // A peek sees the same bytes again until more come, and does not see the end of the stream.
-                let ended = if peek { received == total && system::has_ended(fd) } else { received == 0 };
+                let ended = if peek {
+                    received == total && system::has_ended(fd)
+                } else {
+                    received == 0
+                };
                 Ok((received, ended))
             });
             match received {

@@ -50,8 +50,10 @@ pub(super) fn send(
     address: Option<&SockAddr>,
     vm: &VirtualMachine,
 ) -> Result<usize, Failure> {
-    socket.blocking(vm, |call, source| {
-        let sent = call.run(Direction::Write, |fd| data.with_rest(0, |bytes| system::send(fd, bytes, flags, address)))?;
+    socket.blocking(vm, flags, |call, source| {
+        let sent = call.run(Direction::Write, |fd| {
+            data.with_rest(0, |bytes| system::send(fd, bytes, flags, address))
+        })?;
         if flags & libc::MSG_DONTWAIT != 0 || !socket.completes_partial_work() {
             return Ok(sent);
         }
@@ -92,11 +94,18 @@ pub(super) fn complete(
 }
 
 /// `sendall`: one deadline over all its parts.
-pub(super) fn send_all(socket: &PySocket, data: &Data, flags: i32, vm: &VirtualMachine) -> Result<(), Failure> {
-    socket.blocking(vm, |call, _| {
+pub(super) fn send_all(
+    socket: &PySocket,
+    data: &Data,
+    flags: i32,
+    vm: &VirtualMachine,
+) -> Result<(), Failure> {
+    socket.blocking(vm, flags, |call, _| {
         let mut sent = 0;
         loop {
-            sent += call.run(Direction::Write, |fd| data.with_rest(sent, |rest| system::send(fd, rest, flags, None)))?;
+            sent += call.run(Direction::Write, |fd| {
+                data.with_rest(sent, |rest| system::send(fd, rest, flags, None))
+            })?;
             if sent >= data.len() {
                 return Ok(());
             }
@@ -106,15 +115,23 @@ pub(super) fn send_all(socket: &PySocket, data: &Data, flags: i32, vm: &VirtualM
 }
 
 /// The arguments of `sendto`, whose optional one is in the middle.
-pub(super) fn sendto_arguments(args: &FuncArgs, vm: &VirtualMachine) -> PyResult<(PyObjectRef, i32, PyObjectRef)> {
+pub(super) fn sendto_arguments(
+    args: &FuncArgs,
+    vm: &VirtualMachine,
+) -> PyResult<(PyObjectRef, i32, PyObjectRef)> {
     if !args.kwargs.is_empty() {
         return Err(vm.new_type_error("socket.sendto() takes no keyword arguments"));
     }
     match &args.args[..] {
         [data, address] => Ok((data.clone(), 0, address.clone())),
-        [data, flags, address] => {
-            Ok((data.clone(), i32::try_from_object(vm, flags.clone())?, address.clone()))
-        }
-        other => Err(vm.new_type_error(format!("sendto() takes 2 or 3 arguments ({} given)", other.len()))),
+        [data, flags, address] => Ok((
+            data.clone(),
+            i32::try_from_object(vm, flags.clone())?,
+            address.clone(),
+        )),
+        other => Err(vm.new_type_error(format!(
+            "sendto() takes 2 or 3 arguments ({} given)",
+            other.len()
+        ))),
     }
 }

@@ -12,7 +12,11 @@ use socket2::{SockAddr, SockAddrStorage, SockRef};
 use super::ancillary::ControlBuffer;
 
 /// `recv(2)` with `MSG_DONTWAIT`.
-pub(super) fn receive(fd: BorrowedFd<'_>, buffer: &mut [MaybeUninit<u8>], flags: i32) -> io::Result<usize> {
+pub(super) fn receive(
+    fd: BorrowedFd<'_>,
+    buffer: &mut [MaybeUninit<u8>],
+    flags: i32,
+) -> io::Result<usize> {
     SockRef::from(&fd).recv_with_flags(buffer, flags | libc::MSG_DONTWAIT)
 }
 
@@ -27,14 +31,23 @@ pub(super) fn receive_from(
 
 /// Whether nothing more will come: the peer has shut down, or the connection is broken.
 pub(super) fn has_ended(fd: BorrowedFd<'_>) -> bool {
-    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    let mut entry = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLRDHUP,
+        revents: 0,
+    };
     // SAFETY: one valid entry.
     let ready = unsafe { libc::poll(&mut entry, 1, 0) };
     ready > 0
 }
 
 /// `send(2)` or `sendto(2)` with `MSG_DONTWAIT`.
-pub(super) fn send(fd: BorrowedFd<'_>, data: &[u8], flags: i32, address: Option<&SockAddr>) -> io::Result<usize> {
+pub(super) fn send(
+    fd: BorrowedFd<'_>,
+    data: &[u8],
+    flags: i32,
+    address: Option<&SockAddr>,
+) -> io::Result<usize> {
     let socket = SockRef::from(&fd);
     match address {
         Some(address) => socket.send_to_with_flags(data, address, flags | libc::MSG_DONTWAIT),
@@ -54,30 +67,57 @@ pub(super) fn get_option_int(fd: BorrowedFd<'_>, level: i32, option: i32) -> io:
     let mut length = mem::size_of::<i32>() as libc::socklen_t;
     // SAFETY: the kernel writes at most `length` bytes to `value`, which has as many.
     check(unsafe {
-        libc::getsockopt(fd.as_raw_fd(), level, option, ptr::from_mut(&mut value).cast(), &mut length)
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            level,
+            option,
+            ptr::from_mut(&mut value).cast(),
+            &mut length,
+        )
     })?;
     Ok(value)
 }
 
 /// `getsockopt(2)` of an option's bytes: as many as the kernel has, up to the buffer's length.
-pub(super) fn get_option(fd: BorrowedFd<'_>, level: i32, option: i32, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) fn get_option(
+    fd: BorrowedFd<'_>,
+    level: i32,
+    option: i32,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
     let mut length = socklen(buffer.len())?;
     // SAFETY: the kernel writes at most `length` bytes to the buffer, which has as many.
     check(unsafe {
-        libc::getsockopt(fd.as_raw_fd(), level, option, buffer.as_mut_ptr().cast(), &mut length)
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            level,
+            option,
+            buffer.as_mut_ptr().cast(),
+            &mut length,
+        )
     })?;
     Ok((length as usize).min(buffer.len()))
 }
 
 /// `setsockopt(2)` with an option's bytes.
-pub(super) fn set_option(fd: BorrowedFd<'_>, level: i32, option: i32, value: &[u8]) -> io::Result<()> {
+pub(super) fn set_option(
+    fd: BorrowedFd<'_>,
+    level: i32,
+    option: i32,
+    value: &[u8],
+) -> io::Result<()> {
     let length = socklen(value.len())?;
     // SAFETY: the kernel reads at most `length` bytes of the value, which has as many.
     check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, value.as_ptr().cast(), length) })
 }
 
 /// `setsockopt(2)` with a null pointer, which some options take together with a length.
-pub(super) fn set_option_null(fd: BorrowedFd<'_>, level: i32, option: i32, length: u32) -> io::Result<()> {
+pub(super) fn set_option_null(
+    fd: BorrowedFd<'_>,
+    level: i32,
+    option: i32,
+    length: u32,
+) -> io::Result<()> {
     // SAFETY: the kernel answers a null pointer with EFAULT, unless the option expects one.
     check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, ptr::null(), length) })
 }
@@ -153,5 +193,9 @@ fn socklen(length: usize) -> io::Result<libc::socklen_t> {
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
