@@ -302,6 +302,10 @@ impl Core {
     ///
     /// The caller polls whatever it waits for after this: notifications that came before are taken as heard.
     pub(super) fn turn(&self, deadline: Option<Instant>) -> io::Result<()> {
+        // Given up as lost: the number may be another driver's by now, whose events this would take.
+        if self.word.is_closed() {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
         if !self.parking.fall_asleep() {
             self.parking.wake_up();
             return Ok(());

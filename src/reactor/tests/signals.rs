@@ -122,5 +122,11 @@ fn the_target_ends_with_its_driver() {
             poll_or_park_for_signals(pin!(source.readable()), None),
             Step::Woken
         ));
+        // And where the next driver gets the number of the one before.
+        crate::reactor::reclaim_idle_drivers(Duration::ZERO);
+        assert!(matches!(
+            poll_or_park_for_signals(pin!(source.readable()), deadline),
+            Step::Woken
+        ));
     });
 }
