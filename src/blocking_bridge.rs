@@ -144,16 +144,8 @@ impl<'a> Call<'a> {
         self.run_on(direction, |source| source.with_fd(&mut attempt))
     }
 
-    /// [`Self::run`] for a system call without a flag for not blocking.
-    pub(crate) fn run_nonblocking<R>(
-        &mut self,
-        direction: Direction,
-        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
-    ) -> Result<R, Failure> {
-        self.run_on(direction, |source| source.with_nonblocking(&mut attempt))
-    }
-
-    fn run_on<R>(
+    /// [`Self::run`] for an attempt that is more than one system call; `None` from it says that the socket is closed.
+    pub(crate) fn run_on<R>(
         &mut self,
         direction: Direction,
         mut attempt: impl FnMut(&Source) -> Option<io::Result<R>>,

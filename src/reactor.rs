@@ -67,7 +67,7 @@ pub use self::{
     driver::reclaim_idle_drivers,
     park::{Step, TimedOut, block_on, poll_or_park},
     source::{Readiness, Source},
-    system::recv,
+    system::{has_events, recv},
 };
 pub use wait_list::Direction;
 

@@ -4,14 +4,14 @@ use std::{
     cell::RefCell,
     fmt,
     future::Future,
-    io,
+    io, mem,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
     pin::Pin,
     ptr,
     sync::Arc,
     task::{Context, Poll},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -39,12 +39,21 @@ impl PartialEq for DriverHandle {
     }
 }
 
+/// Whether a thread is in a call that only one at a time may be in, and whether others have been turned away meanwhile.
+#[derive(Default)]
+struct Turn {
+    taken: bool,
+    others: bool,
+}
+
 pub(super) struct Inner {
     fd: RawFd,
     word: RefWord,
     waits: WaitList<DriverHandle>,
     /// Held while the descriptor's `O_NONBLOCK` is not what the program set it to: see [`Source::with_nonblocking`].
     mode: ForkMutex<()>,
+    /// See [`Source::take_turn`].
+    turn: ForkMutex<Turn>,
 }
 
 impl Inner {
@@ -119,6 +128,7 @@ impl Source {
             word: RefWord::new(process::generation()),
             waits: WaitList::new(process::generation),
             mode: ForkMutex::new(()),
+            turn: ForkMutex::new(Turn::default()),
         };
         Self {
             inner: Arc::new(inner),
@@ -136,7 +146,31 @@ impl Source {
         self.inner.with_fd(f)
     }
 
-    /// [`Self::with_fd`] for a system call that has no flag of its own for not blocking (`accept`, `connect`).
+    /// [`Self::with_fd`] for a pair of system calls of which the first makes sure that the second does not block (`poll` and
+    /// `accept`), by one thread at a time: another could take what the first has seen.
+    ///
+    /// `EAGAIN` where another thread is at it: an event follows when that is done. `None` when closed.
+    pub fn take_turn<R>(
+        &self,
+        f: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> Option<io::Result<R>> {
+        {
+            let mut turn = self.inner.turn.lock();
+            if turn.taken {
+                turn.others = true;
+                return Some(Err(io::Error::from_raw_os_error(libc::EAGAIN)));
+            }
+            turn.taken = true;
+        }
+        let result = self.inner.with_fd(f);
+        let Turn { others, .. } = mem::take(&mut *self.inner.turn.lock());
+        if others {
+            self.wake_waiters();
+        }
+        result
+    }
+
+    /// [`Self::with_fd`] for a system call that has no flag of its own for not blocking (`connect`).
     ///
     /// The descriptor is non-blocking for the length of the call only: its mode belongs to the program, and to every process
     /// that shares the open file description. Calls of this process that look at the mode do not see the change.
@@ -228,7 +262,8 @@ impl Source {
 
     /// Closes the source but not the descriptor, which the caller owns from now on; `None` when closed before.
     ///
-    /// Waits for system calls in flight to return; none of them blocks.
+    /// Waits for system calls in flight to return, which is at once: they do not block. (One in [`Self::take_turn`] may after all;
+    /// it has found its file already, and does not look at the number again, so it is not waited for longer than a second.)
     pub fn detach(&self) -> Option<OwnedFd> {
         // A reference of our own makes sure that nobody else is elected to close the descriptor.
         if !self.inner.word.acquire(process::generation()) {
@@ -244,12 +279,13 @@ impl Source {
             }
             return None;
         }
-        while !self.inner.word.is_sole(generation) {
+        let patience = Instant::now() + Duration::from_secs(1);
+        while !self.inner.word.is_sole(generation) && Instant::now() < patience {
             thread::yield_now();
         }
         self.inner.leave_drivers();
         // The reference is never given back, so the descriptor is never disposed of.
-        // SAFETY: marked closed by us, no other reference is out, and none can be taken any more.
+        // SAFETY: marked closed by us, so no reference can be taken any more, and no call will begin on the number.
         Some(unsafe { OwnedFd::from_raw_fd(self.inner.fd) })
     }
 

@@ -149,6 +149,11 @@ pub(super) fn epoll_wait(
     }
 }
 
+/// Whether an event of `events` (`POLLIN`...), an error or a hang-up is there now: poll(2).
+pub fn has_events(fd: BorrowedFd<'_>, events: i16) -> bool {
+    poll_one(fd, events, Duration::ZERO).unwrap_or(true)
+}
+
 /// `ppoll(2)` of one descriptor. True when one of `events`, or an error, is there.
 pub(super) fn poll_one(fd: BorrowedFd<'_>, events: i16, timeout: Duration) -> io::Result<bool> {
     let mut entry = libc::pollfd {

@@ -8,7 +8,7 @@ use socket2::{SockAddr, SockRef};
 use super::{PySocket, create::with_more_descriptors};
 use crate::{
     blocking_bridge::{Call, Failure},
-    reactor::{Direction, Source},
+    reactor::{Direction, Source, has_events},
 };
 
 /// How often a blocking `connect` to a Unix socket looks whether the listener's queue has room: the kernel tells nobody.
@@ -20,14 +20,26 @@ const QUEUE_POLLS: [Duration; 4] = [
 ];
 
 /// Waits for a connection. The descriptor is not inheritable (PEP 446).
+///
+/// `accept` blocks on a descriptor in blocking mode, so it is called only when a connection is there. Only another process that
+/// shares the listener can take that away in between; then this call waits in the kernel, as on CPython, detached, and a
+/// signal ends it. (To make the descriptor non-blocking for the call would show in all those processes.)
 pub(super) fn accept(
     socket: &PySocket,
     vm: &VirtualMachine,
 ) -> Result<(OwnedFd, SockAddr), Failure> {
     socket.blocking(vm, 0, |call, _| {
-        call.run_nonblocking(Direction::Read, |fd| {
-            let (connection, address) = with_more_descriptors(|| SockRef::from(&fd).accept())?;
-            Ok((connection.into(), address))
+        call.run_on(Direction::Read, |source| {
+            vm.allow_threads(|| {
+                source.take_turn(|fd| {
+                    if !has_events(fd, libc::POLLIN) {
+                        return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+                    }
+                    let accept = || SockRef::from(&fd).accept();
+                    let (connection, address) = with_more_descriptors(accept)?;
+                    Ok((connection.into(), address))
+                })
+            })
         })
     })
 }

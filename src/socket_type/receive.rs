@@ -8,7 +8,7 @@ use socket2::SockAddr;
 use super::{PySocket, system};
 use crate::{
     blocking_bridge::{Call, Failure, Wake},
-    reactor::Direction,
+    reactor::{Direction, has_events},
 };
 
 /// Up to this size, data is received on the stack and copied to a `bytes` of its exact length.
@@ -173,7 +173,7 @@ pub(super) fn wait_for_all<T>(
                 let received = attempt(fd, if peek { 0 } else { total }, flags)?.0;
                 // A peek sees the same bytes again until more come, and does not see the end of the stream.
                 let ended = if peek {
-                    received == total && system::has_ended(fd)
+                    received == total && has_events(fd, libc::POLLRDHUP)
                 } else {
                     received == 0
                 };

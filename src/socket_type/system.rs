@@ -29,18 +29,6 @@ pub(super) fn receive_from(
     SockRef::from(&fd).recv_from_with_flags(buffer, flags | libc::MSG_DONTWAIT)
 }
 
-/// Whether nothing more will come: the peer has shut down, or the connection is broken.
-pub(super) fn has_ended(fd: BorrowedFd<'_>) -> bool {
-    let mut entry = libc::pollfd {
-        fd: fd.as_raw_fd(),
-        events: libc::POLLRDHUP,
-        revents: 0,
-    };
-    // SAFETY: one valid entry.
-    let ready = unsafe { libc::poll(&mut entry, 1, 0) };
-    ready > 0
-}
-
 /// `send(2)` or `sendto(2)` with `MSG_DONTWAIT`.
 pub(super) fn send(
     fd: BorrowedFd<'_>,
