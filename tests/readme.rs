@@ -1,0 +1,179 @@
+//! What the README tells a newcomer to type works.
+
+#![cfg(feature = "cli")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+const PYTHON: &str = env!("CARGO_BIN_EXE_reactor-python");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The `cargo ...` commands of the README: lines of indented code, and code within a line.
+fn commands() -> Vec<String> {
+    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
+    let joined = readme.replace('\n', " ");
+    let inline = joined.split('`').skip(1).step_by(2).map(str::to_owned);
+    let blocks = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .map(str::to_owned);
+    let mut all: Vec<String> = inline
+        .chain(blocks)
+        .filter(|code| code.starts_with("cargo "))
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Runs the interpreter; its output, after success.
+fn python(arguments: &[&str]) -> String {
+    let output = Command::new(PYTHON)
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .expect("reactor-python starts");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}\n{text}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    text
+}
+
+#[test]
+fn every_command_is_known_here() {
+    let known = [
+        "cargo py",
+        "cargo py -c 'import socket; print(socket.gethostname())'",
+        "cargo py -m http.server",
+        "cargo py examples/hello_sockets.py",
+        "cargo verify",
+    ];
+    assert_eq!(
+        commands(),
+        known,
+        "a new command of the README needs a test in this file"
+    );
+}
+
+#[test]
+fn the_aliases_exist() {
+    let config = fs::read_to_string(root().join(".cargo/config.toml")).expect("the configuration");
+    for alias in ["py", "verify"] {
+        let line = config
+            .lines()
+            .find(|line| line.starts_with(&format!("{alias} = ")))
+            .expect("an alias");
+        assert!(
+            line.contains("--release") && line.contains("--ignore-rust-version"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn hello_sockets() {
+    let text = python(&["examples/hello_sockets.py"]);
+    for step in ["TCP", "UDP", "Unix", "Time-out", "Names", "Close", "Done"] {
+        assert!(
+            text.lines().any(|line| line.starts_with(step)),
+            "no line of {step}\n{text}"
+        );
+    }
+}
+
+#[test]
+fn one_line() {
+    let name = python(&["-c", "import socket; print(socket.gethostname())"]);
+    assert!(!name.trim().is_empty());
+}
+
+#[test]
+fn the_prompt() {
+    let mut child = Command::new(PYTHON)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("reactor-python starts");
+    let mut prompt = child.stdin.take().expect("a pipe");
+    prompt
+        .write_all(b"import socket\nprint(socket.socketpair()[0].family.name)\n")
+        .expect("it reads");
+    drop(prompt);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{}", output.status);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("AF_UNIX"),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn the_http_server() {
+    let mut child = Command::new(PYTHON)
+        .args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1"])
+        .current_dir(root())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("reactor-python starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe"))
+        .read_line(&mut line)
+        .expect("it says where it serves");
+    let port = line
+        .split("port ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .expect("a port")
+        .to_owned();
+    let page = fetch(&port, "/LICENSE");
+    child.kill().expect("it is there");
+    child.wait().expect("it ends");
+    assert!(page.contains("MIT License"), "{page}");
+}
+
+fn fetch(port: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).expect("it listens");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a timeout");
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n").expect("it reads");
+    let mut page = String::new();
+    stream.read_to_string(&mut page).expect("it answers");
+    page
+}
+
+#[test]
+fn the_interpreter_behaves_as_one() {
+    assert!(python(&["-V"]).contains("3.14"));
+    assert_eq!(
+        python(&["-c", "import sys; print(sys.argv)", "a", "b"]).trim(),
+        "['-c', 'a', 'b']"
+    );
+    let exit = |code: &str| {
+        Command::new(PYTHON)
+            .args(["-c", code])
+            .stderr(Stdio::null())
+            .status()
+            .expect("it starts")
+            .code()
+    };
+    assert_eq!(exit("raise SystemExit(7)"), Some(7));
+    assert_eq!(exit("1/0"), Some(1));
+}
