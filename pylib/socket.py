@@ -50,8 +50,6 @@ _LOCALHOST_V6 = "::1"
 # "No timeout was given", where None already means "no time limit".
 _GLOBAL_DEFAULT_TIMEOUT = object()
 
-# One sendfile(2) moves at most 0x7ffff000 bytes, whatever is asked for.
-_SENDFILE_MOST = 1 << 30
 _SEND_BLOCK = 1 << 16
 
 
@@ -84,18 +82,6 @@ def _intenum_converter(value, enum_klass):
 
 class _GiveupOnSendfile(Exception):
     """sendfile(2) cannot serve this file or socket, and nothing was sent."""
-
-
-def _wait_writable(descriptor, timeout):
-    """Wait until `descriptor` takes data or has failed; TimeoutError after `timeout` seconds."""
-    import math
-    import select
-
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    # poll() counts in milliseconds; rounding up keeps it from ending early.
-    if not poll.poll(None if timeout is None else math.ceil(timeout * 1000)):
-        raise TimeoutError("timed out")
 
 
 class socket(_socket.socket):
@@ -245,10 +231,10 @@ class socket(_socket.socket):
             return self._sendfile_use_send(file, offset, count)
 
     def _sendfile_use_sendfile(self, file, offset=0, count=None):
-        """sendfile() by os.sendfile(); _GiveupOnSendfile if that does not work here."""
+        """sendfile() by sendfile(2); _GiveupOnSendfile if that does not work here."""
         self._check_sendfile_params(file, offset, count)
-        if not hasattr(os, "sendfile"):
-            raise _GiveupOnSendfile("os.sendfile() is not available")
+        if not hasattr(self, "_sendfile"):
+            raise _GiveupOnSendfile("this _socket has no sendfile")
         try:
             source = file.fileno()
         except (AttributeError, io.UnsupportedOperation) as why:
@@ -260,37 +246,26 @@ class socket(_socket.socket):
         if not size:
             # An empty file, or one that is not a regular file.
             return 0
-        timeout = self.gettimeout()
-        if timeout == 0:
+        if self.gettimeout() == 0:
             raise ValueError("non-blocking sockets are not supported")
-        try:
-            # A number of our own: close() in another thread could free the
-            # socket's for something else to use.
-            target = dup(self.fileno())
-        except OSError as why:
-            raise _GiveupOnSendfile(why)
 
         start = offset
         try:
             while count is None or offset - start < count:
                 left = size if count is None else count - (offset - start)
                 try:
-                    sent = os.sendfile(target, source, offset, min(left, _SENDFILE_MOST))
-                except BlockingIOError:
-                    _wait_writable(target, timeout)
-                    sent = None
+                    sent = self._sendfile(source, offset, left)
+                except TimeoutError:
+                    raise
                 except OSError as why:
-                    if offset == start:
+                    if offset == start and self.fileno() >= 0:
                         raise _GiveupOnSendfile(why)
                     raise
-                if sent == 0:
+                if not sent:
                     break
-                offset += sent or 0
-                if self.fileno() < 0:
-                    raise OSError(EBADF, os.strerror(EBADF))
+                offset += sent
             return offset - start
         finally:
-            close(target)
             if offset > start and hasattr(file, "seek"):
                 file.seek(offset)
 

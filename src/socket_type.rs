@@ -596,6 +596,18 @@ impl PySocket {
         Self::gettimeout(zelf)
     }
 
+    /// Send a piece of an open file: at most count bytes from offset on. Return how many; 0 at the end of the file.
+    #[pymethod]
+    fn _sendfile(
+        zelf: &Py<Self>,
+        file: i32,
+        offset: i64,
+        count: usize,
+        vm: &VirtualMachine,
+    ) -> Result<usize, Failure> {
+        send::send_file(zelf, file, offset, count, vm)
+    }
+
     #[pygetset]
     fn _io_refs(zelf: &Py<Self>) -> i64 {
         zelf.io_refs.load(Ordering::Relaxed)

@@ -114,6 +114,27 @@ pub(super) fn send_all(
     })
 }
 
+/// At most this much of a file is sent in one system call: the socket's mode is another than the program's meanwhile.
+const FILE_PIECE: usize = 256 * 1024;
+
+/// A piece of a file by sendfile(2), which may read from a slow disk: detached. 0 at the end of the file.
+pub(super) fn send_file(
+    socket: &PySocket,
+    source: i32,
+    offset: i64,
+    count: usize,
+    vm: &VirtualMachine,
+) -> Result<usize, Failure> {
+    let count = count.min(FILE_PIECE);
+    socket.blocking(vm, 0, |call, _| {
+        call.run_on(Direction::Write, |target| {
+            vm.allow_threads(|| {
+                target.with_nonblocking(|fd| system::send_file(fd, source, offset, count))
+            })
+        })
+    })
+}
+
 /// The arguments of `sendto`, whose optional one is in the middle.
 pub(super) fn sendto_arguments(
     args: &FuncArgs,

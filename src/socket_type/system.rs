@@ -3,7 +3,7 @@
 use std::{
     io,
     mem::{self, MaybeUninit},
-    os::fd::{AsRawFd, BorrowedFd},
+    os::fd::{AsRawFd, BorrowedFd, RawFd},
     ptr,
 };
 
@@ -41,6 +41,18 @@ pub(super) fn send(
         Some(address) => socket.send_to_with_flags(data, address, flags | libc::MSG_DONTWAIT),
         None => socket.send_with_flags(data, flags | libc::MSG_DONTWAIT),
     }
+}
+
+/// `sendfile(2)` from `offset` of the file `source`, whatever that number means: the kernel checks it.
+pub(super) fn send_file(
+    fd: BorrowedFd<'_>,
+    source: RawFd,
+    mut offset: i64,
+    count: usize,
+) -> io::Result<usize> {
+    // SAFETY: the offset is valid for the call, which the kernel reads and writes.
+    let sent = unsafe { libc::sendfile(fd.as_raw_fd(), source, &mut offset, count) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
 /// `shutdown(2)`, with any number that Python was given.

@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import tempfile
 import statistics
 import time
 import unittest
@@ -40,6 +41,12 @@ class Kinds(SocketTestCase):
         sock, peer = self.tcp_pair()
         self.fill(sock)
         return sock, lambda: sock.sendmsg([bytes(1 << 20)]), peer
+
+    def kind_tcp_sendfile(self):
+        sock, peer = self.tcp_pair()
+        file = self.keep(tempfile.TemporaryFile())
+        file.truncate(1 << 24)
+        return sock, lambda: sock.sendfile(file), peer
 
     def kind_tcp_accept(self):
         sock = self.listener()
