@@ -7,8 +7,8 @@ use socket2::{SockAddr, SockRef};
 
 use super::{PySocket, create::with_more_descriptors};
 use crate::{
-    blocking_bridge::{Call, Failure},
-    reactor::{Direction, Source, has_events},
+    blocking_bridge::Failure,
+    reactor::{Direction, has_events},
 };
 
 /// How often a blocking `connect` to a Unix socket looks whether the listener's queue has room: the kernel tells nobody.
@@ -44,6 +44,9 @@ pub(super) fn accept(
     })
 }
 
+/// `connect`, which on a non-blocking descriptor begins an attempt when called first, and tells its state when called again:
+/// `EALREADY` while it goes on, then its error, or success. Only that last call makes the kernel see the socket as connected, so
+/// that one more fails with `EISCONN` as it should; and on loopback it tells at once what else would take a wait.
 pub(super) fn connect(
     socket: &PySocket,
     address: &SockAddr,
@@ -52,23 +55,38 @@ pub(super) fn connect(
     socket.blocking(vm, 0, |call, source| {
         let mut polls = QUEUE_POLLS.iter().copied();
         let mut pause = QUEUE_POLLS[0];
+        let mut begun = false;
         loop {
             let seen = source.tick(Direction::Write);
-            let begun = source
-                .with_nonblocking(|fd| SockRef::from(&fd).connect(address))
-                .unwrap_or_else(|| Err(io::Error::from_raw_os_error(libc::EBADF)));
-            match begun.map_err(|error| error.raw_os_error()) {
-                Ok(()) => return Ok(()),
-                // EINTR: the attempt goes on in the background, like EINPROGRESS (connect(2)).
-                Err(Some(libc::EINPROGRESS | libc::EINTR)) => {
-                    call.begin_waiting(libc::EINPROGRESS)?;
-                    finish(call, source, seen)?;
-                    if socket.timeout.is_none() {
-                        // The kernel's socket is connected only when a `connect` has seen the end of the attempt: a later one
-                        // fails with EISCONN then, as after a `connect` that blocked.
-                        let _ = source.with_nonblocking(|fd| SockRef::from(&fd).connect(address));
+            let result = source.with_nonblocking(|fd| {
+                let connect = || {
+                    SockRef::from(&fd)
+                        .connect(address)
+                        .map_err(|error| error.raw_os_error())
+                };
+                match connect() {
+                    // EINTR: the attempt goes on, like EINPROGRESS (connect(2)).
+                    Err(Some(libc::EINPROGRESS | libc::EINTR))
+                        if !socket.timeout.is_nonblocking() =>
+                    {
+                        begun = true;
+                        connect()
                     }
-                    return Ok(());
+                    result => result,
+                }
+            });
+            match result.unwrap_or(Err(Some(libc::EBADF))) {
+                Ok(()) => return Ok(()),
+                Err(Some(libc::EISCONN)) if begun => return Ok(()),
+                Err(Some(libc::EINPROGRESS)) => {
+                    call.begin_waiting(libc::EINPROGRESS)?;
+                    call.wait(Direction::Write, seen)?;
+                }
+                // Without a timeout also an attempt that an earlier call has begun is waited for, as in the kernel.
+                Err(Some(libc::EALREADY)) if begun || socket.timeout.is_none() => {
+                    begun = true;
+                    call.begin_waiting(libc::EALREADY)?;
+                    call.wait(Direction::Write, seen)?;
                 }
                 // A Unix listener whose queue is full. In timeout mode CPython does not wait for it either.
                 Err(Some(libc::EAGAIN)) if socket.timeout.is_none() => {
@@ -80,31 +98,4 @@ pub(super) fn connect(
             }
         }
     })
-}
-
-/// Waits for the end of a connection attempt, whose result is `SO_ERROR`.
-fn finish(call: &mut Call<'_>, source: &Source, mut seen: u32) -> Result<(), Failure> {
-    loop {
-        call.wait(Direction::Write, seen)?;
-        seen = source.tick(Direction::Write);
-        let ended = source
-            .with_fd(|fd| {
-                let socket = SockRef::from(&fd);
-                match socket.take_error()? {
-                    Some(error) => Err(error),
-                    // No error may also mean no end yet: only a connected socket has a peer.
-                    None => match socket.peer_addr() {
-                        Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => Ok(false),
-                        _ => Ok(true),
-                    },
-                }
-            })
-            .unwrap_or_else(|| Err(io::Error::from_raw_os_error(libc::EBADF)));
-        match ended {
-            Ok(true) => return Ok(()),
-            Err(error) if error.raw_os_error() == Some(libc::EISCONN) => return Ok(()),
-            Ok(false) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
 }
