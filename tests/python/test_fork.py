@@ -40,6 +40,42 @@ def exchange_in_child(results):
         worker.result()
 
 
+class PreFork(SocketTestCase):
+    """Processes that share one blocking listener race for every connection; who loses goes on waiting."""
+
+    WORKERS, CLIENTS, CONNECTIONS = 5, 3, 150
+
+    def serve(self, listener):
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                data = connection.recv(10)
+                if data == b"quit":
+                    return
+                connection.sendall(data)
+
+    def load(self, address):
+        for number in range(self.CONNECTIONS):
+            message = b"%d" % number
+            with socket.create_connection(address, timeout=DEADLINE) as client:
+                client.sendall(message)
+                self.assertEqual(client.recv(10), message)
+
+    def test_shared_listener(self):
+        listener = self.listener(backlog=256)
+        listener.settimeout(None)
+        children = [self.fork(lambda: self.serve(listener)) for _ in range(self.WORKERS)]
+        workers = [Worker(self.load, listener.getsockname()) for _ in range(self.CLIENTS)]
+        for worker in workers:
+            worker.result()
+        self.assertTrue(os.get_blocking(listener.fileno()))
+        for _ in children:
+            with socket.create_connection(listener.getsockname(), timeout=DEADLINE) as client:
+                client.sendall(b"quit")
+        for child in children:
+            self.assertEqual(self.wait_child(child), 0)
+
+
 class Fork(SocketTestCase):
     def tearDown(self):
         signal.setitimer(signal.ITIMER_REAL, 0)
