@@ -1,6 +1,9 @@
 //! `sendmsg`, `recvmsg` and `recvmsg_into`: several buffers, ancillary data, flags, address.
 
-use std::io;
+use std::{
+    io::{self, IoSlice},
+    os::fd::BorrowedFd,
+};
 
 use rustpython_vm::{
     AsObject, PyObject, PyObjectRef, PyResult, TryFromObject, VirtualMachine,
@@ -65,7 +68,7 @@ impl Outgoing {
     }
 
     /// Runs one system call on what is left of the buffers after the first `sent` bytes.
-    fn with_rest<R>(&self, mut sent: usize, f: impl FnOnce(&[libc::iovec]) -> R) -> R {
+    fn with_rest<R>(&self, mut sent: usize, f: impl FnOnce(&[IoSlice<'_>]) -> R) -> R {
         let borrowed: Vec<BorrowedValue<'_, [u8]>> = self
             .pieces
             .iter()
@@ -75,19 +78,16 @@ impl Outgoing {
                 Piece::Copied(bytes) => BorrowedValue::Ref(bytes.as_slice()),
             })
             .collect();
-        let mut vectors = Vec::with_capacity(borrowed.len());
+        let mut slices = Vec::with_capacity(borrowed.len());
         for bytes in &borrowed {
             let skipped = sent.min(bytes.len());
             sent -= skipped;
             let rest = bytes.get(skipped..).unwrap_or_default();
             if skipped == 0 || !rest.is_empty() {
-                vectors.push(libc::iovec {
-                    iov_base: rest.as_ptr().cast_mut().cast(),
-                    iov_len: rest.len(),
-                });
+                slices.push(IoSlice::new(rest));
             }
         }
-        f(&vectors)
+        f(&slices)
     }
 }
 
@@ -197,38 +197,31 @@ pub(super) fn receive(
     flags: i32,
     vm: &VirtualMachine,
 ) -> Result<PyTupleRef, Failure> {
-    let mut data = Vec::new();
     let mut control = control_space(vm, control_bytes)?;
-    let received = receive_parts(
-        socket,
-        size,
-        flags,
-        control.len() == 0,
-        vm,
-        |fd, from, flags| {
-            // Taken when there may be something to receive, not while waiting.
-            data.try_reserve_exact(size)
-                .map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
-            let rest = data
-                .spare_capacity_mut()
-                .get_mut(from..size)
-                .unwrap_or_default();
-            let mut vectors = [libc::iovec {
-                iov_base: rest.as_mut_ptr().cast(),
-                iov_len: rest.len(),
-            }];
-            system::receive_message(fd, &mut vectors, &mut control, flags)
-        },
-    );
-    let received = match received {
-        Err(Failure::Errno(libc::ENOMEM)) => return Err(vm.no_memory_error().into()),
-        received => received?,
-    };
-    // SAFETY: the kernel has written that many bytes of the capacity; with MSG_TRUNC it counts also those it had to cut.
-    unsafe { data.set_len(received.length.min(size)) };
+    let (mut data, received) = receive_bytes(socket, size, &mut control, flags, vm)?;
     data.shrink_to_fit();
     let data = vm.ctx.new_bytes(data).into();
     result(socket, data, &received, &control, vm)
+}
+
+fn receive_bytes(
+    socket: &PySocket,
+    size: usize,
+    control: &mut ControlBuffer,
+    flags: i32,
+    vm: &VirtualMachine,
+) -> Result<(Vec<u8>, Received), Failure> {
+    let mut data = Vec::new();
+    data.try_reserve_exact(size)
+        .map_err(|_| vm.no_memory_error())?;
+    let space = data.spare_capacity_mut();
+    let received = receive_parts(socket, size, control, flags, vm, |fd, from, control| {
+        let rest = space.get_mut(from..size).unwrap_or_default();
+        system::receive_message(fd, rest, control, flags)
+    })?;
+    // SAFETY: the kernel has written that many bytes of the capacity; with MSG_TRUNC it counts also those it had to cut.
+    unsafe { data.set_len(received.length.min(size)) };
+    Ok((data, received))
 }
 
 /// `recvmsg_into`.
@@ -247,49 +240,22 @@ pub(super) fn receive_into(
     let size = buffers
         .iter()
         .fold(0_usize, |size, buffer| size.saturating_add(buffer.len()));
-    let without_control = control.len() == 0;
     let received = if let [buffer] = &buffers[..] {
         receive_parts(
             socket,
             size,
+            &mut control,
             flags,
-            without_control,
             vm,
-            |fd, from, flags| {
+            |fd, from, control| {
                 let mut memory = buffer.borrow_buf_mut();
                 let rest = memory.get_mut(from..).unwrap_or_default();
-                let mut vectors = [libc::iovec {
-                    iov_base: rest.as_mut_ptr().cast(),
-                    iov_len: rest.len(),
-                }];
-                system::receive_message(fd, &mut vectors, &mut control, flags)
+                system::receive_message(fd, receive::as_uninit(rest), control, flags)
             },
         )?
     } else {
         // Two of the buffers may be views of one object, which can be borrowed only once at a time.
-        let mut data = Vec::new();
-        data.try_reserve_exact(size)
-            .map_err(|_| vm.no_memory_error())?;
-        let received = receive_parts(
-            socket,
-            size,
-            flags,
-            without_control,
-            vm,
-            |fd, from, flags| {
-                let rest = data
-                    .spare_capacity_mut()
-                    .get_mut(from..size)
-                    .unwrap_or_default();
-                let mut vectors = [libc::iovec {
-                    iov_base: rest.as_mut_ptr().cast(),
-                    iov_len: rest.len(),
-                }];
-                system::receive_message(fd, &mut vectors, &mut control, flags)
-            },
-        )?;
-        // SAFETY: as in `receive`.
-        unsafe { data.set_len(received.length.min(size)) };
+        let (data, received) = receive_bytes(socket, size, &mut control, flags, vm)?;
         scatter(&data, &buffers);
         received
     };
@@ -308,26 +274,25 @@ fn scatter(mut data: &[u8], buffers: &[ArgMemoryBuffer]) {
     }
 }
 
-/// Receives a message; with `MSG_WAITALL` on a blocking stream, all of `size` bytes. Not so where ancillary data is wanted:
-/// the kernel ends a message where that changes.
+/// Receives a message, behind as many bytes as `attempt` is told; with `MSG_WAITALL` on a blocking stream, all of `size`. Not so
+/// where ancillary data is wanted: the kernel ends a message where that changes.
 fn receive_parts(
     socket: &PySocket,
     size: usize,
+    control: &mut ControlBuffer,
     flags: i32,
-    without_control: bool,
     vm: &VirtualMachine,
-    mut attempt: impl FnMut(std::os::fd::BorrowedFd<'_>, usize, i32) -> io::Result<Received>,
+    mut attempt: impl FnMut(BorrowedFd<'_>, usize, &mut ControlBuffer) -> io::Result<Received>,
 ) -> Result<Received, Failure> {
-    if without_control && flags & libc::MSG_WAITALL != 0 && socket.completes_partial_work() {
-        let (length, received) =
-            receive::wait_for_all(socket, size, flags, vm, |fd, from, flags| {
-                let received = attempt(fd, from, flags)?;
-                Ok((received.length, received))
-            })?;
+    if control.len() == 0 && flags & libc::MSG_WAITALL != 0 && socket.completes_partial_work() {
+        let (length, received) = receive::wait_for_all(socket, size, flags, vm, |fd, from, _| {
+            let received = attempt(fd, from, control)?;
+            Ok((received.length, received))
+        })?;
         return Ok(Received { length, ..received });
     }
     socket.blocking(vm, flags, |call, _| {
-        call.run(Direction::Read, |fd| attempt(fd, 0, flags))
+        call.run(Direction::Read, |fd| attempt(fd, 0, control))
     })
 }
 

@@ -147,7 +147,7 @@ fn receive_borrowed<T>(
     })
 }
 
-fn as_uninit(memory: &mut [u8]) -> &mut [MaybeUninit<u8>] {
+pub(super) fn as_uninit(memory: &mut [u8]) -> &mut [MaybeUninit<u8>] {
     // SAFETY: same layout; only the kernel writes through it, and only initialised bytes.
     unsafe { &mut *(std::ptr::from_mut(memory) as *mut [MaybeUninit<u8>]) }
 }

@@ -1,7 +1,7 @@
 //! The system calls that `socket2` does not offer in the form that Python needs, one function a call. None of them waits.
 
 use std::{
-    io,
+    io::{self, IoSlice},
     mem::{self, MaybeUninit},
     os::fd::{AsRawFd, BorrowedFd, RawFd},
     ptr,
@@ -134,23 +134,25 @@ pub(super) struct Received {
 /// `recvmsg(2)` with `MSG_DONTWAIT`. Received descriptors are not inheritable (PEP 446).
 pub(super) fn receive_message(
     fd: BorrowedFd<'_>,
-    buffers: &mut [libc::iovec],
+    buffer: &mut [MaybeUninit<u8>],
     control: &mut ControlBuffer,
     flags: i32,
 ) -> io::Result<Received> {
     let mut storage = SockAddrStorage::zeroed();
-    // SAFETY: a plain C structure, for which all zeroes is a message without anything.
-    let mut message: libc::msghdr = unsafe { mem::zeroed() };
-    message.msg_name = ptr::from_mut(&mut storage).cast();
     let capacity = storage.size_of();
+    let mut vector = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    let mut message = empty_message();
+    message.msg_name = ptr::from_mut(&mut storage).cast();
     message.msg_namelen = capacity;
-    message.msg_iov = buffers.as_mut_ptr();
-    message.msg_iovlen = buffers.len();
+    message.msg_iov = &mut vector;
+    message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr();
     message.msg_controllen = control.len();
     let flags = flags | libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
-    // SAFETY: the header's pointers and lengths are of live buffers, which are borrowed mutably for the call; the
-    // caller vouches for those of `buffers`.
+    // SAFETY: the header's pointers are to live buffers of the lengths beside them, borrowed mutably for the call.
     let length = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, flags) };
     let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
     Ok(Received {
@@ -165,27 +167,31 @@ pub(super) fn receive_message(
 /// `sendmsg(2)` with `MSG_DONTWAIT`.
 pub(super) fn send_message(
     fd: BorrowedFd<'_>,
-    buffers: &[libc::iovec],
+    buffers: &[IoSlice<'_>],
     control: &[u8],
     flags: i32,
     address: Option<&SockAddr>,
 ) -> io::Result<usize> {
-    // SAFETY: a plain C structure, for which all zeroes is a message without anything.
-    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    let mut message = empty_message();
     if let Some(address) = address {
         message.msg_name = address.as_ptr().cast_mut().cast();
         message.msg_namelen = address.len();
     }
-    message.msg_iov = buffers.as_ptr().cast_mut();
+    message.msg_iov = buffers.as_ptr().cast_mut().cast();
     message.msg_iovlen = buffers.len();
     if !control.is_empty() {
         message.msg_control = control.as_ptr().cast_mut().cast();
         message.msg_controllen = control.len();
     }
-    // SAFETY: the header's pointers and lengths are of live buffers, of which the kernel only reads; the caller vouches
-    // for those of `buffers`.
+    // SAFETY: the header's pointers are to live buffers of the lengths beside them, which the kernel only reads; an `IoSlice` has the
+    // layout of an `iovec`, as std promises.
     let sent = unsafe { libc::sendmsg(fd.as_raw_fd(), &message, flags | libc::MSG_DONTWAIT) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+fn empty_message() -> libc::msghdr {
+    // SAFETY: a plain C structure, for which all zeroes is a message without anything.
+    unsafe { mem::zeroed() }
 }
 
 fn socklen(length: usize) -> io::Result<libc::socklen_t> {
