@@ -82,12 +82,14 @@ fn wait<F: Future>(
 ) -> Result<F::Output, Failure> {
     let mut future = pin!(future);
     loop {
+        // Before each sleep: what woke the last one may have been a signal as well as the event that it ended with.
+        vm.check_signals()?;
         let until = deadline()?;
         match vm.allow_threads(|| signals::park(vm, future.as_mut(), until)) {
             Step::Ready(output) => return Ok(output),
             // A timeout changed at the last moment counts.
             Step::TimedOut if deadline()? == until => return Err(Failure::TimedOut),
-            Step::TimedOut | Step::Woken => vm.check_signals()?,
+            Step::TimedOut | Step::Woken => {}
         }
     }
 }
@@ -181,6 +183,8 @@ impl<'a> Call<'a> {
             return Err(Failure::Errno(would_block));
         }
         self.clock = Some(Clock::new(self.timeout));
+        // A signal from before the call is not one that interrupts it.
+        signals::take_seen(self.vm);
         Ok(())
     }
 
@@ -199,15 +203,15 @@ impl<'a> Call<'a> {
         };
         let vm = self.vm;
         let ready = self.source.readable();
-        vm.allow_threads(|| signals::park(vm, pin!(ready), until));
         vm.check_signals()?;
+        vm.allow_threads(|| signals::park(vm, pin!(ready), until));
         match self.deadline()? {
             Some(deadline) if Instant::now() >= deadline => Err(Failure::TimedOut),
             _ => Ok(()),
         }
     }
 
-    /// [`Self::wait`] that a signal ends, for a call that has done part of its work and reports that.
+    /// [`Self::wait`] that a signal since the call began to wait ends, for a call that has done part of its work and reports that.
     pub(crate) fn wait_unless_signal(
         &self,
         direction: Direction,
@@ -215,20 +219,17 @@ impl<'a> Call<'a> {
     ) -> Result<Wake, Failure> {
         let vm = self.vm;
         let mut ready = pin!(self.source.ready_since(direction, seen));
-        signals::forget_seen();
-        vm.check_signals()?;
         loop {
+            let signal = signals::take_seen(vm);
+            vm.check_signals()?;
+            if signal {
+                return Ok(Wake::Signal);
+            }
             let until = self.deadline()?;
             match vm.allow_threads(|| signals::park(vm, ready.as_mut(), until)) {
                 Step::Ready(result) => return Ok(result.map(|()| Wake::Event)?),
                 Step::TimedOut if self.deadline()? == until => return Err(Failure::TimedOut),
-                Step::TimedOut | Step::Woken => {
-                    let signal = signals::forget_seen();
-                    vm.check_signals()?;
-                    if signal {
-                        return Ok(Wake::Signal);
-                    }
-                }
+                Step::TimedOut | Step::Woken => {}
             }
         }
     }

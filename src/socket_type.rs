@@ -642,7 +642,7 @@ impl PySocket {
 }
 
 pub(crate) use self::{
-    create::pair,
+    create::{pair, with_more_descriptors},
     face::register as register_face,
     options::{default_timeout, set_default_timeout},
 };

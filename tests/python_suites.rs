@@ -150,6 +150,7 @@ suites! {
     signals: 300,
     fork: 300,
     many_threads: 400,
+    regressions: 100,
     bad_input: 200,
     socket_data: 200,
     socket_type: 200,

@@ -22,7 +22,7 @@ use crate::reactor::{self, Step};
 /// The VM's own handler, called first. One function serves all signals.
 static VM_HANDLER: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether a signal has come since [`forget_seen`].
+/// Whether a signal has come since [`take_seen`].
 static SEEN: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn wake_after_vm_handler(signal: libc::c_int) {
@@ -74,7 +74,7 @@ pub(crate) fn install(vm: &VirtualMachine) -> PyResult<()> {
     if module.get_attr(marker, vm).is_ok() {
         return Ok(());
     }
-    // SIGINT first: only Python's default handler can be there, and it shows which function the VM's handler is.
+    // SIGINT first, which shows which function the VM's handler is: with this setting, the VM has put its own there.
     if vm.state.config.settings.install_signal_handlers {
         wrap(libc::SIGINT);
     }
@@ -99,9 +99,9 @@ pub(crate) fn install(vm: &VirtualMachine) -> PyResult<()> {
     module.set_attr(marker, vm.ctx.new_bool(true), vm)
 }
 
-/// Whether a signal that Python handles has come since the last call.
-pub(super) fn forget_seen() -> bool {
-    SEEN.swap(false, Ordering::AcqRel)
+/// Whether a signal that Python handles has come since the last call, on the thread that runs the handlers; false elsewhere.
+pub(super) fn take_seen(vm: &VirtualMachine) -> bool {
+    handles_signals(vm) && SEEN.swap(false, Ordering::AcqRel)
 }
 
 /// Whether this thread is the one that runs Python's signal handlers.

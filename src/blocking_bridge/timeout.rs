@@ -51,6 +51,11 @@ impl Timeout {
         self.get() == 0
     }
 
+    /// Timeout mode: neither blocking nor non-blocking.
+    pub(crate) fn is_timeout(&self) -> bool {
+        self.get() > 0
+    }
+
     pub(crate) fn is_none(&self) -> bool {
         self.get() < 0
     }

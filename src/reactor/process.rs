@@ -8,7 +8,7 @@ use std::{
     hint, mem,
     os::fd::RawFd,
     sync::{
-        Once, Weak,
+        Weak,
         atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering},
     },
     thread,
@@ -100,16 +100,18 @@ extern "C" fn after_fork_in_child() {
 
 /// Makes sure that forks are noticed from now on.
 pub(super) fn watch_forks() {
-    static WATCH: Once = Once::new();
-    WATCH.call_once(|| {
-        // SAFETY: three handlers with C linkage that do not unwind. ENOMEM, the one possible error, leaves forks
-        // unnoticed, as in a process that never forks.
-        unsafe {
-            libc::pthread_atfork(
-                Some(before_fork),
-                Some(after_fork_in_parent),
-                Some(after_fork_in_child),
-            );
-        }
-    });
+    // Not a `Once`, which a fork could copy while it is being run, for ever.
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if WATCHED.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    // SAFETY: three handlers with C linkage that do not unwind. ENOMEM, the one possible error, leaves forks unnoticed, as
+    // in a process that never forks.
+    unsafe {
+        libc::pthread_atfork(
+            Some(before_fork),
+            Some(after_fork_in_parent),
+            Some(after_fork_in_child),
+        );
+    }
 }

@@ -24,12 +24,14 @@ pub(super) enum Close {
     Busy,
 }
 
-/// The word as this generation sees it.
+/// The word as this generation sees it: without the references of another's threads. What those had still to dispose of in the
+/// other process is open here: only a closed word without references is the end.
 fn seen_by(generation: u32, word: u64) -> u64 {
     if word >> 32 == u64::from(generation) {
         word
     } else {
-        u64::from(generation) << 32 | word & CLOSED
+        let disposed = word & (CLOSED | REFS) == CLOSED;
+        u64::from(generation) << 32 | if disposed { CLOSED } else { 0 }
     }
 }
 

@@ -39,6 +39,14 @@ impl PartialEq for DriverHandle {
     }
 }
 
+/// The descriptor's `O_NONBLOCK` as the program has it, while calls have borrowed it: see [`Source::with_nonblocking`].
+#[derive(Default)]
+struct Mode {
+    borrowers: u32,
+    /// Meaningful while there are borrowers.
+    nonblocking: bool,
+}
+
 /// Whether a thread is in a call that only one at a time may be in, and whether others have been turned away meanwhile.
 #[derive(Default)]
 struct Turn {
@@ -50,8 +58,7 @@ pub(super) struct Inner {
     fd: RawFd,
     word: RefWord,
     waits: WaitList<DriverHandle>,
-    /// Held while the descriptor's `O_NONBLOCK` is not what the program set it to: see [`Source::with_nonblocking`].
-    mode: ForkMutex<()>,
+    mode: ForkMutex<Mode>,
     /// See [`Source::take_turn`].
     turn: ForkMutex<Turn>,
 }
@@ -117,7 +124,7 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// Takes the descriptor over. Whether it is in blocking mode is the caller's business: the reactor never changes it.
+    /// Takes the descriptor over. Whether it is in blocking mode is the caller's business.
     #[must_use]
     pub fn new(fd: OwnedFd) -> Self {
         process::watch_forks();
@@ -127,7 +134,7 @@ impl Source {
             fd: raw,
             word: RefWord::new(process::generation()),
             waits: WaitList::new(process::generation),
-            mode: ForkMutex::new(()),
+            mode: ForkMutex::new(Mode::default()),
             turn: ForkMutex::new(Turn::default()),
         };
         Self {
@@ -173,16 +180,23 @@ impl Source {
     /// [`Self::with_fd`] for a system call that has no flag of its own for not blocking (`connect`).
     ///
     /// The descriptor is non-blocking for the length of the call only: its mode belongs to the program, and to every process
-    /// that shares the open file description. Calls of this process that look at the mode do not see the change.
+    /// that shares the open file description. Calls of this process that ask for the mode do not see the change.
     pub fn with_nonblocking<R>(&self, f: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
         self.inner.with_fd(|fd| {
-            let _mode = self.inner.mode.lock();
-            let restore = matches!(system::is_nonblocking(fd), Ok(false));
-            if restore {
-                let _ = system::set_nonblocking(fd, true);
+            {
+                let mut mode = self.inner.mode.lock();
+                if mode.borrowers == 0 {
+                    mode.nonblocking = system::is_nonblocking(fd).unwrap_or(false);
+                }
+                mode.borrowers += 1;
+                if !mode.nonblocking {
+                    let _ = system::set_nonblocking(fd, true);
+                }
             }
             let result = f(fd);
-            if restore {
+            let mut mode = self.inner.mode.lock();
+            mode.borrowers = mode.borrowers.saturating_sub(1);
+            if mode.borrowers == 0 && !mode.nonblocking {
                 let _ = system::set_nonblocking(fd, false);
             }
             result
@@ -192,18 +206,24 @@ impl Source {
     /// Whether the program has made the descriptor non-blocking; false when closed.
     #[must_use]
     pub fn is_nonblocking(&self) -> bool {
-        let mode = self.inner.with_fd(|fd| {
-            let _mode = self.inner.mode.lock();
-            system::is_nonblocking(fd)
+        let nonblocking = self.inner.with_fd(|fd| {
+            let mode = self.inner.mode.lock();
+            if mode.borrowers > 0 {
+                mode.nonblocking
+            } else {
+                system::is_nonblocking(fd).unwrap_or(false)
+            }
         });
-        matches!(mode, Some(Ok(true)))
+        nonblocking.unwrap_or(false)
     }
 
     /// Sets the mode of the descriptor, for the program; `None` when closed.
     pub fn set_nonblocking(&self, nonblocking: bool) -> Option<io::Result<()>> {
         self.inner.with_fd(|fd| {
-            let _mode = self.inner.mode.lock();
-            system::set_nonblocking(fd, nonblocking)
+            let mut mode = self.inner.mode.lock();
+            mode.nonblocking = nonblocking;
+            // The last borrower gives the descriptor back in the mode that it finds here.
+            system::set_nonblocking(fd, nonblocking || mode.borrowers > 0)
         })
     }
 
@@ -284,7 +304,10 @@ impl Source {
             thread::yield_now();
         }
         self.inner.leave_drivers();
-        // The reference is never given back, so the descriptor is never disposed of.
+        if self.inner.word.is_sole(generation) {
+            // Elects us to dispose of the descriptor, which is the caller's now.
+            self.inner.word.release(generation);
+        }
         // SAFETY: marked closed by us, so no reference can be taken any more, and no call will begin on the number.
         Some(unsafe { OwnedFd::from_raw_fd(self.inner.fd) })
     }

@@ -16,7 +16,7 @@ pub(crate) mod functions {
     };
 
     use super::super::integers::{Unsigned, c_long};
-    use crate::errors;
+    use crate::{errors, socket_type};
 
     #[pyfunction]
     fn gethostname(vm: &VirtualMachine) -> PyResult<PyStrRef> {
@@ -119,10 +119,13 @@ pub(crate) mod functions {
     #[pyfunction]
     fn dup(fd: PyObjectRef, vm: &VirtualMachine) -> PyResult<i32> {
         let fd = descriptor(vm, &fd)?;
-        // SAFETY: fcntl(2) judges the number itself; the new descriptor belongs to the caller.
-        match unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) } {
-            -1 => Err(errors::from_io(vm, &io::Error::last_os_error())),
-            duplicate => Ok(duplicate),
-        }
+        let duplicate = || {
+            // SAFETY: fcntl(2) judges the number itself; the new descriptor belongs to the caller.
+            match unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) } {
+                -1 => Err(io::Error::last_os_error()),
+                duplicate => Ok(duplicate),
+            }
+        };
+        socket_type::with_more_descriptors(duplicate).map_err(|error| errors::from_io(vm, &error))
     }
 }

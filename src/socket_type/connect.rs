@@ -32,10 +32,13 @@ pub(super) fn accept(
         call.run_on(Direction::Read, |source| {
             vm.allow_threads(|| {
                 source.take_turn(|fd| {
-                    if !has_events(fd, libc::POLLIN) {
+                    let listener = SockRef::from(&fd);
+                    // What does not listen never becomes readable so; without a timeout, the kernel refuses it at once.
+                    let may_wait = socket.timeout.is_timeout() || listener.is_listener()?;
+                    if may_wait && !has_events(fd, libc::POLLIN) {
                         return Err(io::Error::from_raw_os_error(libc::EAGAIN));
                     }
-                    let accept = || SockRef::from(&fd).accept();
+                    let accept = || listener.accept();
                     let (connection, address) = with_more_descriptors(accept)?;
                     Ok((connection.into(), address))
                 })

@@ -119,7 +119,7 @@ fn open(wanted: Attributes) -> Result<(OwnedFd, Attributes), Failure> {
 }
 
 /// Runs `f`, and once more if it fails for want of descriptors while the reactor had some to give back.
-pub(super) fn with_more_descriptors<R>(
+pub(crate) fn with_more_descriptors<R>(
     mut f: impl FnMut() -> std::io::Result<R>,
 ) -> std::io::Result<R> {
     match f() {
@@ -150,7 +150,10 @@ fn settle(socket: &PySocket, fd: OwnedFd, attributes: &Attributes) -> Result<(),
     );
     socket.proto.store(attributes.proto, Ordering::Relaxed);
     socket.timeout.set(timeout);
-    socket.source.store(Some(source));
+    // What an initialised socket had is closed as by `close`: calls blocked on it end.
+    if let Some(old) = socket.source.swap(Some(source)) {
+        let _ = old.close();
+    }
     Ok(())
 }
 

@@ -201,6 +201,11 @@ fn wait_for_rest(call: &mut Call<'_>, tick: u32) -> Result<bool, Failure> {
     match call.begin_waiting(libc::EAGAIN) {
         Err(Failure::Errno(_)) => Ok(false),
         Err(failure) => Err(failure),
-        Ok(()) => Ok(call.wait_unless_signal(Direction::Read, tick)? == Wake::Event),
+        Ok(()) => match call.wait_unless_signal(Direction::Read, tick) {
+            Ok(wake) => Ok(wake == Wake::Event),
+            // A time-out can only be one that another thread has set meanwhile.
+            Err(Failure::TimedOut | Failure::Errno(libc::EAGAIN)) => Ok(false),
+            Err(failure) => Err(failure),
+        },
     }
 }

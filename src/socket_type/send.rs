@@ -82,8 +82,13 @@ pub(super) fn complete(
                     Err(Failure::Errno(_)) => break,
                     other => other?,
                 }
-                if call.wait_unless_signal(Direction::Write, tick)? == Wake::Signal {
-                    break;
+                match call.wait_unless_signal(Direction::Write, tick) {
+                    Ok(Wake::Event) => {}
+                    // A time-out can only be one that another thread has set meanwhile.
+                    Ok(Wake::Signal) | Err(Failure::TimedOut | Failure::Errno(libc::EAGAIN)) => {
+                        break;
+                    }
+                    Err(failure) => return Err(failure),
                 }
             }
             Some(Err(_)) => break,
@@ -114,7 +119,7 @@ pub(super) fn send_all(
     })
 }
 
-/// At most this much of a file is sent in one system call: the socket's mode is another than the program's meanwhile.
+/// At most this much of a file is sent in one system call: other processes that share the socket see its mode changed meanwhile.
 const FILE_PIECE: usize = 256 * 1024;
 
 /// A piece of a file by sendfile(2), which may read from a slow disk: detached. 0 at the end of the file.

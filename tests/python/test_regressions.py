@@ -1,0 +1,99 @@
+"""Faults that were found in use or in review, each in a test of its own."""
+
+import errno
+import os
+import signal
+import socket
+import threading
+import unittest
+
+from support import DEADLINE, SocketTestCase, Worker, ours_only
+
+
+class Signals(SocketTestCase):
+    @ours_only
+    def test_with_a_changed_timeout_at_the_same_time(self):
+        # The wait ends with the change, not the signal; its handler must run all the same.
+        left, right = self.pair()
+        handled = threading.Event()
+        before = signal.signal(signal.SIGUSR1, lambda *_: handled.set())
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+        missed = []
+
+        def disturb():
+            for _ in range(200):
+                handled.clear()
+                signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+                left.settimeout(None)
+                if not handled.wait(DEADLINE):
+                    missed.append("a signal")
+                    break
+            right.sendall(b"end")
+
+        worker = Worker(disturb)
+        self.assertEqual(left.recv(10), b"end")
+        worker.result()
+        self.assertEqual(missed, [])
+
+
+class Accept(SocketTestCase):
+    def test_on_what_does_not_listen(self):
+        connected, _ = self.tcp_pair()
+        unix, _ = self.pair()
+        sockets = [(self.udp(), errno.EOPNOTSUPP), (connected, errno.EINVAL), (unix, errno.EINVAL),
+                   (self.keep(socket.socket()), errno.EINVAL)]
+        for sock, number in sockets:
+            for timeout in None, 0:
+                with self.subTest(sock=sock, timeout=timeout):
+                    sock.settimeout(timeout)
+                    with self.assertRaises(OSError) as caught:
+                        sock.accept()
+                    self.assertErrno(caught.exception, number)
+
+
+class Initialise(SocketTestCase):
+    @ours_only
+    def test_again_closes_what_was_open(self):
+        left, right = self.pair()
+        descriptor = left.fileno()
+        reader = Worker(left.recv, 1).wait_blocked()
+        left.__init__(socket.AF_INET, socket.SOCK_DGRAM)
+        reader.finish()
+        self.assertErrno(reader.error, errno.EBADF)
+        self.assertEqual(left.type, socket.SOCK_DGRAM)
+        right.settimeout(DEADLINE)
+        self.assertEqual(right.recv(1), b"")
+        self.assertNotEqual(left.fileno(), -1)
+        if left.fileno() != descriptor:
+            with self.assertRaises(OSError):
+                os.fstat(descriptor)
+
+
+class PartialSend(SocketTestCase):
+    @ours_only
+    def test_returns_the_part_when_a_new_timeout_passes(self):
+        for timeout in 0.01, 0:
+            left, _right = self.tcp_pair()
+            left.settimeout(None)
+            sender = Worker(left.send, bytes(1 << 24)).wait_blocked()
+            left.settimeout(timeout)
+            self.assertIn(sender.result(), range(1, 1 << 24))
+
+
+class Inheritance(SocketTestCase):
+    def test_detached_descriptor_stays_open_in_a_child(self):
+        left, right = self.pair()
+        descriptor = left.detach()
+        self.addCleanup(os.close, descriptor)
+
+        def child():
+            nonlocal left
+            del left
+            os.write(descriptor, b"child")
+
+        self.assertEqual(self.wait_child(self.fork(child)), 0)
+        self.assertEqual(right.recv(10), b"child")
+
+
+if __name__ == "__main__":
+    unittest.main()
