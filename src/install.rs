@@ -16,7 +16,7 @@ pub trait ReactorSockets {
 impl ReactorSockets for InterpreterBuilder {
     fn with_reactor_sockets(self) -> Self {
         let native = socket_module::module_def(&self.ctx);
-        self.add_native_module(native)
+        self.init_hook(move |vm| socket_module::stock::replace(vm, native))
             .add_frozen_modules(rustpython_vm::py_freeze!(
                 file = "../pylib/socket.py",
                 module_name = "socket"

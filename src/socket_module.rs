@@ -4,6 +4,7 @@ mod conversions;
 mod integers;
 mod name_errors;
 pub(crate) mod names;
+pub(crate) mod stock;
 mod system;
 
 pub(crate) use _socket::module_def;
@@ -25,6 +26,7 @@ pub(crate) mod _socket {
     };
 
     pub(crate) fn module_exec(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
+        super::stock::make_class(vm)?;
         __module_exec(vm, module);
         constants::add_to(vm, module)?;
         let class = socket_type::class();
