@@ -21,14 +21,16 @@ class Signals(SocketTestCase):
         missed = []
 
         def disturb():
-            for _ in range(200):
-                handled.clear()
-                signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
-                left.settimeout(None)
-                if not handled.wait(DEADLINE):
-                    missed.append("a signal")
-                    break
-            right.sendall(b"end")
+            try:
+                for _ in range(200):
+                    handled.clear()
+                    signal.raise_signal(signal.SIGUSR1)
+                    left.settimeout(None)
+                    if not handled.wait(DEADLINE):
+                        missed.append("a signal")
+                        break
+            finally:
+                right.sendall(b"end")
 
         worker = Worker(disturb)
         self.assertEqual(left.recv(10), b"end")
