@@ -20,7 +20,10 @@ use rustpython_vm::{
 };
 
 use self::timeout::Clock;
-pub(crate) use self::{signals::install as install_signal_wakeup, timeout::Timeout};
+pub(crate) use self::{
+    signals::{install as install_signal_wakeup, run_handlers},
+    timeout::Timeout,
+};
 use crate::{
     errors,
     reactor::{Direction, Source, Step},
@@ -81,13 +84,15 @@ fn wait<F: Future>(
     deadline: impl Fn() -> Result<Option<Instant>, Failure>,
 ) -> Result<F::Output, Failure> {
     let mut future = pin!(future);
+    // A handler that the VM ran just before this call may have used up the poke of a signal that is still to be handled.
+    signals::run_handlers(vm)?;
     loop {
         let until = deadline()?;
         match vm.allow_threads(|| signals::park(vm, future.as_mut(), until)) {
             Step::Ready(output) => return Ok(output),
             // A timeout changed at the last moment counts.
             Step::TimedOut if deadline()? == until => return Err(Failure::TimedOut),
-            Step::TimedOut | Step::Woken => vm.check_signals()?,
+            Step::TimedOut | Step::Woken => signals::run_handlers(vm)?,
         }
     }
 }
@@ -157,7 +162,7 @@ impl<'a> Call<'a> {
             {
                 Ok(result) => return Ok(result),
                 Err(error) => match error.raw_os_error() {
-                    Some(libc::EINTR) => self.vm.check_signals()?,
+                    Some(libc::EINTR) => signals::run_handlers(self.vm)?,
                     Some(libc::EAGAIN) => {
                         self.begin_waiting(libc::EAGAIN)?;
                         self.wait(direction, seen)?;
@@ -200,7 +205,7 @@ impl<'a> Call<'a> {
         let vm = self.vm;
         let ready = self.source.readable();
         vm.allow_threads(|| signals::park(vm, pin!(ready), until));
-        vm.check_signals()?;
+        signals::run_handlers(vm)?;
         match self.deadline()? {
             Some(deadline) if Instant::now() >= deadline => Err(Failure::TimedOut),
             _ => Ok(()),
@@ -216,7 +221,7 @@ impl<'a> Call<'a> {
         let vm = self.vm;
         let mut ready = pin!(self.source.ready_since(direction, seen));
         signals::forget_seen();
-        vm.check_signals()?;
+        signals::run_handlers(vm)?;
         loop {
             let until = self.deadline()?;
             match vm.allow_threads(|| signals::park(vm, ready.as_mut(), until)) {
@@ -224,7 +229,7 @@ impl<'a> Call<'a> {
                 Step::TimedOut if self.deadline()? == until => return Err(Failure::TimedOut),
                 Step::TimedOut | Step::Woken => {
                     let signal = signals::forget_seen();
-                    vm.check_signals()?;
+                    signals::run_handlers(vm)?;
                     if signal {
                         return Ok(Wake::Signal);
                     }
