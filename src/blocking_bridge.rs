@@ -20,7 +20,10 @@ use rustpython_vm::{
 };
 
 use self::timeout::Clock;
-pub(crate) use self::{signals::install as install_signal_wakeup, timeout::Timeout};
+pub(crate) use self::{
+    signals::{install as install_signal_wakeup, run_handlers},
+    timeout::Timeout,
+};
 use crate::{
     errors,
     reactor::{Direction, Source, Step},
@@ -82,8 +85,9 @@ fn wait<F: Future>(
 ) -> Result<F::Output, Failure> {
     let mut future = pin!(future);
     loop {
-        // Before each sleep: what woke the last one may have been a signal as well as the event that it ended with.
-        vm.check_signals()?;
+        // Before each sleep: a signal may have come together with the event that ended the last one, or its poke may have been
+        // used up by a wait in the handler that the VM has just run.
+        signals::run_handlers(vm)?;
         let until = deadline()?;
         match vm.allow_threads(|| signals::park(vm, future.as_mut(), until)) {
             Step::Ready(output) => return Ok(output),
@@ -159,7 +163,7 @@ impl<'a> Call<'a> {
             {
                 Ok(result) => return Ok(result),
                 Err(error) => match error.raw_os_error() {
-                    Some(libc::EINTR) => self.vm.check_signals()?,
+                    Some(libc::EINTR) => signals::run_handlers(self.vm)?,
                     Some(libc::EAGAIN) => {
                         self.begin_waiting(libc::EAGAIN)?;
                         self.wait(direction, seen)?;
@@ -203,7 +207,7 @@ impl<'a> Call<'a> {
         };
         let vm = self.vm;
         let ready = self.source.readable();
-        vm.check_signals()?;
+        signals::run_handlers(vm)?;
         vm.allow_threads(|| signals::park(vm, pin!(ready), until));
         match self.deadline()? {
             Some(deadline) if Instant::now() >= deadline => Err(Failure::TimedOut),
@@ -221,7 +225,7 @@ impl<'a> Call<'a> {
         let mut ready = pin!(self.source.ready_since(direction, seen));
         loop {
             let signal = signals::take_seen(vm);
-            vm.check_signals()?;
+            signals::run_handlers(vm)?;
             if signal {
                 return Ok(Wake::Signal);
             }

@@ -15,15 +15,25 @@ use std::{
     time::Instant,
 };
 
-use rustpython_vm::{PyObjectRef, PyResult, VirtualMachine, function::FuncArgs};
+use rustpython_vm::{
+    AsObject, PyObjectRef, PyResult, VirtualMachine,
+    function::{FuncArgs, ItemDoc, PyMethodFlags},
+};
 
 use crate::reactor::{self, Step};
 
 /// The VM's own handler, called first. One function serves all signals.
 static VM_HANDLER: AtomicUsize = AtomicUsize::new(0);
 
+/// The text of our `_signal.signal`; its first line is the signature that `inspect` shows.
+const SIGNAL_DOC: &str = "signal(signalnum, handler, /)\n--\n\n\
+Set the action for the given signal; return the previous one. Only the main thread may call this.";
+
 /// Whether a signal has come since [`take_seen`].
 static SEEN: AtomicBool = AtomicBool::new(false);
+
+/// How many signals have come, modulo its size.
+static ARRIVED: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" fn wake_after_vm_handler(signal: libc::c_int) {
     // SAFETY: errno is this thread's; a handler must leave it as it was.
@@ -35,6 +45,7 @@ extern "C" fn wake_after_vm_handler(signal: libc::c_int) {
         handler(signal);
     }
     SEEN.store(true, Ordering::Release);
+    ARRIVED.fetch_add(1, Ordering::AcqRel);
     reactor::poke_signal_target();
     // SAFETY: as above.
     unsafe { *libc::__errno_location() = errno };
@@ -81,7 +92,7 @@ pub(crate) fn install(vm: &VirtualMachine) -> PyResult<()> {
     if VM_HANDLER.load(Ordering::Acquire) != 0 {
         (1..64).for_each(wrap);
     }
-    let wrapped = vm.new_function(
+    let wrapped = vm.ctx.new_method_def(
         "signal",
         move |args: FuncArgs, vm: &VirtualMachine| -> PyResult<PyObjectRef> {
             let number = args
@@ -94,7 +105,16 @@ pub(crate) fn install(vm: &VirtualMachine) -> PyResult<()> {
             }
             Ok(previous)
         },
+        PyMethodFlags::empty(),
+        ItemDoc {
+            text: Some(SIGNAL_DOC),
+            ..ItemDoc::NONE
+        },
     );
+    let wrapped = wrapped.build_function(vm, None);
+    wrapped
+        .as_object()
+        .set_attr("__module__", vm.ctx.intern_str("_signal").to_owned(), vm)?;
     module.set_attr("signal", wrapped, vm)?;
     module.set_attr(marker, vm.ctx.new_bool(true), vm)
 }
@@ -102,6 +122,20 @@ pub(crate) fn install(vm: &VirtualMachine) -> PyResult<()> {
 /// Whether a signal that Python handles has come since the last call, on the thread that runs the handlers; false elsewhere.
 pub(super) fn take_seen(vm: &VirtualMachine) -> bool {
     handles_signals(vm) && SEEN.swap(false, Ordering::AcqRel)
+}
+
+/// Runs the Python handlers of the signals that have come.
+///
+/// The VM puts off a signal that comes while a handler runs. A socket call in that handler may have used up the poke that came
+/// with it, so there is a new one: the next [`park`] returns and its caller comes here again. (To loop here instead
+/// would keep the call from its work for as long as signals come faster than their handlers end.)
+pub(crate) fn run_handlers(vm: &VirtualMachine) -> PyResult<()> {
+    let before = ARRIVED.load(Ordering::Acquire);
+    vm.check_signals()?;
+    if ARRIVED.load(Ordering::Acquire) != before && handles_signals(vm) {
+        reactor::poke_signal_target();
+    }
+    Ok(())
 }
 
 /// Whether this thread is the one that runs Python's signal handlers.

@@ -1,14 +1,18 @@
 //! `connect` and `accept`: the calls that have no flag for not waiting.
 
-use std::{io, os::fd::OwnedFd, time::Duration};
+use std::{
+    io,
+    os::fd::{BorrowedFd, OwnedFd},
+    time::Duration,
+};
 
 use rustpython_vm::VirtualMachine;
 use socket2::{SockAddr, SockRef};
 
 use super::{PySocket, create::with_more_descriptors};
 use crate::{
-    blocking_bridge::Failure,
-    reactor::{Direction, has_events},
+    blocking_bridge::{Call, Failure},
+    reactor::{Direction, Source, has_events},
 };
 
 /// How often a blocking `connect` to a Unix socket looks whether the listener's queue has room: the kernel tells nobody.
@@ -47,58 +51,90 @@ pub(super) fn accept(
     })
 }
 
-/// `connect`, which on a non-blocking descriptor begins an attempt when called first, and tells its state when called again:
-/// `EALREADY` while it goes on, then its error, or success. Only that last call makes the kernel see the socket as connected, so
-/// that one more fails with `EISCONN` as it should; and on loopback it tells at once what else would take a wait.
+/// `connect`, which on a non-blocking descriptor begins an attempt when it is called first.
+///
+/// Called again at once it tells whether that is over already, as it is on loopback: that saves a wait.
 pub(super) fn connect(
     socket: &PySocket,
     address: &SockAddr,
     vm: &VirtualMachine,
 ) -> Result<(), Failure> {
+    let mut polls = QUEUE_POLLS.iter().copied();
+    let mut pause = QUEUE_POLLS[0];
     socket.blocking(vm, 0, |call, source| {
-        let mut polls = QUEUE_POLLS.iter().copied();
-        let mut pause = QUEUE_POLLS[0];
-        let mut begun = false;
         loop {
             let seen = source.tick(Direction::Write);
-            let result = source.with_nonblocking(|fd| {
-                let connect = || {
-                    SockRef::from(&fd)
-                        .connect(address)
-                        .map_err(|error| error.raw_os_error())
-                };
-                match connect() {
-                    // EINTR: the attempt goes on, like EINPROGRESS (connect(2)).
-                    Err(Some(libc::EINPROGRESS | libc::EINTR))
-                        if !socket.timeout.is_nonblocking() =>
-                    {
-                        begun = true;
-                        connect()
-                    }
-                    result => result,
+            let mut begun = false;
+            let result = source.with_nonblocking(|fd| match attempt(fd, address) {
+                // EINTR: the attempt goes on, like EINPROGRESS (connect(2)).
+                Err(libc::EINPROGRESS | libc::EINTR) if !socket.timeout.is_nonblocking() => {
+                    begun = true;
+                    attempt(fd, address)
                 }
+                result => result,
             });
-            match result.unwrap_or(Err(Some(libc::EBADF))) {
+            match result.unwrap_or(Err(libc::EBADF)) {
                 Ok(()) => return Ok(()),
-                Err(Some(libc::EISCONN)) if begun => return Ok(()),
-                Err(Some(libc::EINPROGRESS)) => {
+                Err(libc::EISCONN) if begun => return Ok(()),
+                Err(libc::EINPROGRESS) => {
                     call.begin_waiting(libc::EINPROGRESS)?;
-                    call.wait(Direction::Write, seen)?;
+                    return finish(call, source, address, seen);
                 }
                 // Without a timeout also an attempt that an earlier call has begun is waited for, as in the kernel.
-                Err(Some(libc::EALREADY)) if begun || socket.timeout.is_none() => {
-                    begun = true;
+                Err(libc::EALREADY) if begun || socket.timeout.is_none() => {
                     call.begin_waiting(libc::EALREADY)?;
-                    call.wait(Direction::Write, seen)?;
+                    return finish(call, source, address, seen);
                 }
                 // A Unix listener whose queue is full. In timeout mode CPython does not wait for it either.
-                Err(Some(libc::EAGAIN)) if socket.timeout.is_none() => {
+                Err(libc::EAGAIN) if socket.timeout.is_none() => {
                     call.begin_waiting(libc::EAGAIN)?;
                     pause = polls.next().unwrap_or(pause);
                     call.pause(pause)?;
                 }
-                Err(errno) => return Err(Failure::Errno(errno.unwrap_or(libc::EIO))),
+                Err(errno) => return Err(Failure::Errno(errno)),
             }
         }
     })
+}
+
+fn attempt(fd: BorrowedFd<'_>, address: &SockAddr) -> Result<(), i32> {
+    SockRef::from(&fd)
+        .connect(address)
+        .map_err(|error| error.raw_os_error().unwrap_or(libc::EIO))
+}
+
+/// Waits for the end of an attempt. (To call `connect` again would begin another one, if the end was a `shutdown`.)
+fn finish(
+    call: &Call<'_>,
+    source: &Source,
+    address: &SockAddr,
+    mut seen: u32,
+) -> Result<(), Failure> {
+    loop {
+        call.wait(Direction::Write, seen)?;
+        seen = source.tick(Direction::Write);
+        let connected = source.with_nonblocking(|fd| {
+            let socket = SockRef::from(&fd);
+            if let Some(error) = socket.take_error()? {
+                return Err(error);
+            }
+            // No error may also mean no end yet: only a connected socket has a peer.
+            if socket.peer_addr().is_ok() {
+                // The kernel's socket is connected only when a `connect` has seen the end of the attempt: one more then fails
+                // with EISCONN, as it should.
+                let _ = attempt(fd, address);
+                return Ok(true);
+            }
+            if has_events(fd, 0) {
+                return Err(io::Error::from_raw_os_error(libc::ECONNABORTED));
+            }
+            Ok(false)
+        });
+        match connected {
+            Some(Ok(true)) => return Ok(()),
+            Some(Ok(false)) => {}
+            Some(Err(error)) => return Err(error.into()),
+            None => return Err(Failure::Errno(libc::EBADF)),
+        }
+    }
 }

@@ -11,7 +11,7 @@ use socket2::SockAddr;
 
 use super::{PySocket, system};
 use crate::{
-    blocking_bridge::{Call, Failure, Wake},
+    blocking_bridge::{Call, Failure, Wake, run_handlers},
     reactor::{Direction, Source},
 };
 
@@ -114,7 +114,7 @@ pub(super) fn send_all(
             if sent >= data.len() {
                 return Ok(());
             }
-            vm.check_signals()?;
+            run_handlers(vm)?;
         }
     })
 }

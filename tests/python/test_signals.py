@@ -1,8 +1,11 @@
 """Python's signal handlers during blocked socket calls (PEP 475), and KeyboardInterrupt."""
 
+import _signal
 import errno
+import inspect
 import json
 import os
+import pickle
 import signal
 import socket
 import statistics
@@ -61,6 +64,60 @@ class SignalTestCase(SocketTestCase):
         address = self.full_listener().getsockname()
         joining = self.keep(socket.socket())
         yield "connect", joining, lambda: joining.connect(address)
+
+
+class DuringAHandler(SignalTestCase):
+    """A signal that comes while a handler is inside a socket call of its own."""
+
+    def setUp(self):
+        super().setUp()
+        self.sock, self.peer = self.pair()
+        self.inner, _ = self.pair()
+        self.inner.settimeout(0.02)
+
+    def wait_inside(self):
+        with self.assertRaises(TimeoutError):
+            self.inner.recv(1)
+
+    @ours_only
+    def test_its_handler_runs_before_the_outer_call_waits_on(self):
+        def action():
+            self.calls += 1
+            again = self.calls < 20
+            if again:
+                signal.raise_signal(signal.SIGUSR1)
+            self.wait_inside()
+            if not again:
+                self.peer.send(b"x")
+        self.handle(signal.SIGUSR1, action)
+        self.sock.settimeout(DEADLINE)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        self.assertEqual(self.sock.recv(1), b"x")
+        self.assertEqual(self.calls, 20)
+
+    @ours_only
+    def test_its_exception_ends_the_outer_call(self):
+        def action():
+            os.kill(os.getpid(), signal.SIGINT)
+            self.wait_inside()
+        def interrupted():
+            raise HandlerError
+        self.handle(signal.SIGINT, interrupted)
+        self.handle(signal.SIGUSR1, action)
+        self.sock.settimeout(DEADLINE)
+        timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1))
+        timer.start()
+        self.addCleanup(timer.join)
+        with self.assertRaises(HandlerError):
+            self.sock.recv(1)
+
+
+class TheFunction(unittest.TestCase):
+    def test_signal_looks_as_without_the_wake_up(self):
+        function = _signal.signal
+        self.assertEqual((function.__name__, function.__module__), ("signal", "_signal"))
+        self.assertEqual(str(inspect.signature(function)), "(signalnum, handler, /)")
+        self.assertIs(pickle.loads(pickle.dumps(function)), function)
 
 
 class HandlersRun(SignalTestCase):
