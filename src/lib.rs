@@ -11,7 +11,7 @@
 //! interpreter.enter(|vm| {
 //!     let scope = vm.new_scope_with_builtins();
 //!     vm.run_string(scope, "import socket; a, b = socket.socketpair(); a.send(b'x'); assert b.recv(1) == b'x'", "<doc>")
-//!         .map_err(|error| vm.print_exception(error))
+//!         .map_err(|error| vm.print_exception(&error))
 //!         .expect("the sockets talk");
 //! });
 //! # }
@@ -38,3 +38,8 @@ mod socket_type;
 
 #[cfg(feature = "python")]
 pub use install::{ReactorSockets, raise_descriptor_limit};
+
+/// Compiles the README's example.
+#[cfg(all(doctest, feature = "cli"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -17,15 +17,12 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The `cargo ...` commands of the README: lines of indented code, and code within a line.
+/// The `cargo ...` commands of the README: lines of their own, and code within a line.
 fn commands() -> Vec<String> {
     let readme = fs::read_to_string(root().join("README.md")).expect("the README");
     let joined = readme.replace('\n', " ");
     let inline = joined.split('`').skip(1).step_by(2).map(str::to_owned);
-    let blocks = readme
-        .lines()
-        .filter_map(|line| line.strip_prefix("    "))
-        .map(str::to_owned);
+    let blocks = readme.lines().map(str::to_owned);
     let mut all: Vec<String> = inline
         .chain(blocks)
         .filter(|code| code.starts_with("cargo "))
