@@ -1,7 +1,8 @@
 //! A socket's timeout, which other threads may change while a call waits under it.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    cell::Cell,
+    sync::atomic::{AtomicI64, AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -9,21 +10,7 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Timeout {
     nanoseconds: AtomicI64,
-    /// [`monotonic`] time of the last change.
-    changed: AtomicI64,
-}
-
-/// `CLOCK_MONOTONIC` in nanoseconds, the clock of `Instant`, as a number that an atomic can hold.
-fn monotonic() -> i64 {
-    let mut now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `now` is valid for the call, which cannot fail for this clock.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
-    now.tv_sec
-        .saturating_mul(1_000_000_000)
-        .saturating_add(now.tv_nsec)
+    changes: AtomicU32,
 }
 
 impl Timeout {
@@ -33,7 +20,7 @@ impl Timeout {
     pub(crate) fn new(nanoseconds: i64) -> Self {
         Self {
             nanoseconds: AtomicI64::new(nanoseconds),
-            changed: AtomicI64::new(0),
+            changes: AtomicU32::new(0),
         }
     }
 
@@ -41,10 +28,10 @@ impl Timeout {
         self.nanoseconds.load(Ordering::Acquire)
     }
 
-    /// Sets the timeout; for calls already waiting it counts from now.
+    /// Sets the timeout. Calls that wait already have to be woken: for them it counts from when they notice.
     pub(crate) fn set(&self, nanoseconds: i64) {
-        self.changed.store(monotonic(), Ordering::Release);
         self.nanoseconds.store(nanoseconds, Ordering::Release);
+        self.changes.fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn is_nonblocking(&self) -> bool {
@@ -61,33 +48,32 @@ impl Timeout {
     }
 }
 
-/// The clock of one call: started by its first wait, over all its waits.
+/// The clock of one call: started by its first wait, over all its waits, and anew when the timeout has changed.
 pub(super) struct Clock<'a> {
     timeout: &'a Timeout,
-    started: Instant,
-    started_monotonic: i64,
+    started: Cell<Instant>,
+    changes: Cell<u32>,
 }
 
 impl<'a> Clock<'a> {
     pub(super) fn new(timeout: &'a Timeout) -> Self {
         Self {
             timeout,
-            started: Instant::now(),
-            started_monotonic: monotonic(),
+            changes: Cell::new(timeout.changes.load(Ordering::Acquire)),
+            started: Cell::new(Instant::now()),
         }
     }
 
     /// When the call has to end; `None` in blocking mode.
     pub(super) fn deadline(&self) -> Option<Instant> {
+        // Read before the timeout itself: a change in between is noticed next time, and its waker comes after it.
+        let changes = self.timeout.changes.load(Ordering::Acquire);
+        if self.changes.replace(changes) != changes {
+            self.started.set(Instant::now());
+        }
         let timeout = u64::try_from(self.timeout.get()).ok()?;
-        let changed_after = self
-            .timeout
-            .changed
-            .load(Ordering::Acquire)
-            .saturating_sub(self.started_monotonic);
-        let changed_after = Duration::from_nanos(u64::try_from(changed_after).unwrap_or(0));
         self.started
-            .checked_add(changed_after)?
+            .get()
             .checked_add(Duration::from_nanos(timeout))
     }
 }

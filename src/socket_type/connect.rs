@@ -38,8 +38,8 @@ pub(super) fn accept(
                 source.take_turn(|fd| {
                     let listener = SockRef::from(&fd);
                     // What does not listen never becomes readable so; without a timeout, the kernel refuses it at once.
-                    let may_wait = socket.timeout.is_timeout() || listener.is_listener()?;
-                    if may_wait && !has_events(fd, libc::POLLIN) {
+                    let waits = || Ok(socket.timeout.is_timeout() || listener.is_listener()?);
+                    if !has_events(fd, libc::POLLIN) && waits()? {
                         return Err(io::Error::from_raw_os_error(libc::EAGAIN));
                     }
                     let accept = || listener.accept();
