@@ -38,8 +38,9 @@ pub(super) fn accept(
                 source.take_turn(|fd| {
                     let listener = SockRef::from(&fd);
                     // What does not listen never becomes readable so; without a timeout, the kernel refuses it at once.
-                    let waits = || Ok(socket.timeout.is_timeout() || listener.is_listener()?);
-                    if !has_events(fd, libc::POLLIN) && waits()? {
+                    if !has_events(fd, libc::POLLIN)
+                        && (socket.timeout.is_timeout() || listener.is_listener()?)
+                    {
                         return Err(io::Error::from_raw_os_error(libc::EAGAIN));
                     }
                     let accept = || listener.accept();
