@@ -107,7 +107,17 @@ pub(crate) struct Call<'a> {
     flags: i32,
     /// Started by the first wait: most calls have none.
     clock: Option<Clock<'a>>,
+    /// How often it has paused.
+    pauses: usize,
 }
+
+/// The lengths of [`Call::pause`], of which there are few if the other end is at work.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(1),
+    Duration::from_millis(4),
+    Duration::from_millis(16),
+];
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// With these flags the kernel does not wait: recv(2), send(2).
 const NEVER_WAITS: i32 = libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE;
@@ -133,6 +143,7 @@ impl<'a> Call<'a> {
             timeout,
             flags,
             clock: None,
+            pauses: 0,
         }
     }
 
@@ -198,8 +209,11 @@ impl<'a> Call<'a> {
         Ok(wait(self.vm, ready, || self.deadline())??)
     }
 
-    /// Waits for a while, or for an event of the source, which nothing but its end has.
-    pub(crate) fn pause(&self, pause: Duration) -> Result<(), Failure> {
+    /// Waits a while where the kernel tells nobody when to try again (for room in the queue of another Unix socket), each time
+    /// longer. `close`, signals and the deadline end it.
+    pub(crate) fn pause(&mut self) -> Result<(), Failure> {
+        let pause = PAUSES.get(self.pauses).copied().unwrap_or(LONGEST_PAUSE);
+        self.pauses += 1;
         let over = Instant::now().checked_add(pause);
         let until = match self.deadline()? {
             Some(deadline) => over.map(|over| over.min(deadline)),

@@ -3,7 +3,6 @@
 use std::{
     io,
     os::fd::{BorrowedFd, OwnedFd},
-    time::Duration,
 };
 
 use rustpython_vm::VirtualMachine;
@@ -14,14 +13,6 @@ use crate::{
     blocking_bridge::{Call, Failure},
     reactor::{Direction, Source, has_events},
 };
-
-/// How often a blocking `connect` to a Unix socket looks whether the listener's queue has room: the kernel tells nobody.
-const QUEUE_POLLS: [Duration; 4] = [
-    Duration::from_millis(1),
-    Duration::from_millis(4),
-    Duration::from_millis(16),
-    Duration::from_millis(50),
-];
 
 /// Waits for a connection. The descriptor is not inheritable (PEP 446).
 ///
@@ -60,8 +51,6 @@ pub(super) fn connect(
     address: &SockAddr,
     vm: &VirtualMachine,
 ) -> Result<(), Failure> {
-    let mut polls = QUEUE_POLLS.iter().copied();
-    let mut pause = QUEUE_POLLS[0];
     socket.blocking(vm, 0, |call, source| {
         loop {
             let seen = source.tick(Direction::Write);
@@ -89,8 +78,7 @@ pub(super) fn connect(
                 // A Unix listener whose queue is full. In timeout mode CPython does not wait for it either.
                 Err(libc::EAGAIN) if socket.timeout.is_none() => {
                     call.begin_waiting(libc::EAGAIN)?;
-                    pause = polls.next().unwrap_or(pause);
-                    call.pause(pause)?;
+                    call.pause()?;
                 }
                 Err(errno) => return Err(Failure::Errno(errno)),
             }

@@ -165,7 +165,7 @@ pub(super) fn send(
         .as_ref()
         .map_or(&[][..], |control| control.received(control.len()));
     socket.blocking(vm, flags, |call, source| {
-        let sent = call.run(Direction::Write, |fd| {
+        let sent = send::first_part(socket, call, source, address, |fd| {
             message.with_rest(0, |buffers| {
                 system::send_message(fd, buffers, control, flags, address)
             })

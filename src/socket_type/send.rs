@@ -1,6 +1,6 @@
 //! The calls that send one buffer.
 
-use std::io;
+use std::{io, os::fd::BorrowedFd};
 
 use rustpython_vm::{
     PyObjectRef, PyResult, TryFromObject, VirtualMachine,
@@ -51,7 +51,7 @@ pub(super) fn send(
     vm: &VirtualMachine,
 ) -> Result<usize, Failure> {
     socket.blocking(vm, flags, |call, source| {
-        let sent = call.run(Direction::Write, |fd| {
+        let sent = first_part(socket, call, source, address, |fd| {
             data.with_rest(0, |bytes| system::send(fd, bytes, flags, address))
         })?;
         if flags & libc::MSG_DONTWAIT != 0 || !socket.completes_partial_work() {
@@ -63,6 +63,31 @@ pub(super) fn send(
     })
 }
 
+/// Sends until the kernel takes something.
+///
+/// An unconnected Unix datagram socket is always writable: that its receiver's queue has room again is told to connected ones only.
+pub(super) fn first_part(
+    socket: &PySocket,
+    call: &mut Call<'_>,
+    source: &Source,
+    address: Option<&SockAddr>,
+    mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+) -> Result<usize, Failure> {
+    if address.is_none() || socket.family() != libc::AF_UNIX {
+        return call.run(Direction::Write, attempt);
+    }
+    loop {
+        match source.with_fd(&mut attempt) {
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                call.begin_waiting(libc::EAGAIN)?;
+                call.pause()?;
+            }
+            Some(result) => return Ok(result?),
+            None => return Err(Failure::Errno(libc::EBADF)),
+        }
+    }
+}
+
 /// Goes on after a part of a blocking stream's data, until all is sent or an error or a signal comes, as the kernel does
 /// where it waits itself (send(2)). The error after a part comes with the next call.
 pub(super) fn complete(
@@ -70,7 +95,7 @@ pub(super) fn complete(
     source: &Source,
     mut sent: usize,
     length: usize,
-    mut attempt: impl FnMut(std::os::fd::BorrowedFd<'_>, usize) -> io::Result<usize>,
+    mut attempt: impl FnMut(BorrowedFd<'_>, usize) -> io::Result<usize>,
 ) -> Result<usize, Failure> {
     while sent < length {
         let tick = source.tick(Direction::Write);

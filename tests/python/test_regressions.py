@@ -1,10 +1,12 @@
 """Faults that were found in use or in review, each in a test of its own."""
 
+import contextlib
 import errno
 import os
 import signal
 import socket
 import threading
+import time
 import unittest
 
 from support import DEADLINE, SocketTestCase, Worker, ours_only
@@ -80,6 +82,50 @@ class PartialSend(SocketTestCase):
             sender = Worker(left.send, bytes(1 << 24)).wait_blocked()
             left.settimeout(timeout)
             self.assertIn(sender.result(), range(1, 1 << 24))
+
+
+class QueueOfAnother(SocketTestCase):
+    """A Unix datagram's receiver, whose queue others have filled: nothing tells a sender that is not connected of room."""
+
+    def full_receiver(self):
+        receiver = self.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        receiver.bind(b"\0reactor-test-%d-%d" % (os.getpid(), id(receiver)))
+        filler = self.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        filler.setblocking(False)
+        count = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                filler.sendto(b"filler", receiver.getsockname())
+                count += 1
+        return receiver, count
+
+    def test_blocking_sender_goes_on_when_there_is_room(self):
+        for send in (lambda sock, to: sock.sendto(b"sender", to), lambda sock, to: sock.sendmsg([b"sender"], [], 0, to)):
+            receiver, count = self.full_receiver()
+            sender = self.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            worker = Worker(send, sender, receiver.getsockname()).wait_blocked()
+            receiver.settimeout(DEADLINE)
+            got = [receiver.recv(10) for _ in range(count + 1)]
+            self.assertEqual(got, [b"filler"] * count + [b"sender"])
+            self.assertEqual(worker.result(), 6)
+
+    def test_timeout(self):
+        receiver, _ = self.full_receiver()
+        sender = self.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        sender.settimeout(0.03)
+        begin = time.monotonic()
+        with self.assertRaises(TimeoutError):
+            sender.sendto(b"sender", receiver.getsockname())
+        self.assertGreaterEqual(time.monotonic() - begin, 0.03)
+
+    @ours_only
+    def test_close(self):
+        receiver, _ = self.full_receiver()
+        sender = self.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        worker = Worker(sender.sendto, b"sender", receiver.getsockname()).wait_blocked()
+        sender.close()
+        worker.finish()
+        self.assertErrno(worker.error, errno.EBADF)
 
 
 class Inheritance(SocketTestCase):
