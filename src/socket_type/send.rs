@@ -65,7 +65,8 @@ pub(super) fn send(
 
 /// Sends until the kernel takes something.
 ///
-/// An unconnected Unix datagram socket is always writable: that its receiver's queue has room again is told to connected ones only.
+/// A Unix datagram socket that is not connected is always writable, and each send that fails for want of room in its receiver's
+/// queue even reports so; only a connected one is told of room.
 pub(super) fn first_part(
     socket: &PySocket,
     call: &mut Call<'_>,

@@ -109,6 +109,19 @@ class QueueOfAnother(SocketTestCase):
             self.assertEqual(got, [b"filler"] * count + [b"sender"])
             self.assertEqual(worker.result(), 6)
 
+    def test_connected_sender_among_others(self):
+        receiver, count = self.full_receiver()
+        senders = []
+        for _ in range(4):
+            sender = self.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            sender.connect(receiver.getsockname())
+            senders.append(Worker(lambda sock=sender: [sock.send(b"sender") for _ in range(200)]))
+        receiver.settimeout(DEADLINE)
+        for _ in range(count + 4 * 200):
+            receiver.recv(10)
+        for worker in senders:
+            self.assertEqual(worker.result(), [6] * 200)
+
     def test_timeout(self):
         receiver, _ = self.full_receiver()
         sender = self.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
