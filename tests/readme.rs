@@ -7,7 +7,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
 };
 
@@ -120,29 +120,83 @@ fn the_prompt() {
     );
 }
 
+/// A server under the interpreter, ended with the test.
+struct Server {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    port: String,
+}
+
+impl Server {
+    /// Starts it, and waits until its first line says on which port it serves.
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(PYTHON)
+            .arg("-u")
+            .args(arguments)
+            .current_dir(root())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("reactor-python starts");
+        let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        output
+            .read_line(&mut line)
+            .expect("it says where it serves");
+        let rest = line.split("port ").nth(1).expect("a port");
+        let port = rest.chars().take_while(char::is_ascii_digit).collect();
+        Self {
+            child,
+            output,
+            port,
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn http_server() -> Server {
+    Server::start(&["-m", "http.server", "0", "--bind", "127.0.0.1"])
+}
+
 #[test]
 fn the_http_server() {
-    let mut child = Command::new(PYTHON)
-        .args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1"])
-        .current_dir(root())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("reactor-python starts");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("a pipe"))
-        .read_line(&mut line)
-        .expect("it says where it serves");
-    let port = line
-        .split("port ")
-        .nth(1)
-        .and_then(|rest| rest.split(' ').next())
-        .expect("a port")
-        .to_owned();
-    let page = fetch(&port, "/LICENSE");
-    child.kill().expect("it is there");
-    child.wait().expect("it ends");
+    let page = fetch(&http_server().port, "/LICENSE");
     assert!(page.contains("MIT License"), "{page}");
+}
+
+#[test]
+fn the_example_that_fetches() {
+    let server = http_server();
+    let url = format!("http://127.0.0.1:{}/LICENSE", server.port);
+    let page = python(&["examples/fetch.py", &url, "--timeout", "30"]);
+    assert!(page.contains("MIT License"), "{page}");
+}
+
+#[test]
+fn the_example_that_echoes() {
+    let mut server = Server::start(&["examples/echo_server.py", "--port", "0"]);
+    let mut client = TcpStream::connect(format!("127.0.0.1:{}", server.port)).expect("it listens");
+    client
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a timeout");
+    client.write_all(b"hello").expect("it reads");
+    let mut back = [0; 5];
+    client.read_exact(&mut back).expect("it answers");
+    assert_eq!(&back, b"hello");
+    // Ctrl-C, with a client that is still there.
+    let pid = libc::pid_t::try_from(server.child.id()).expect("a process id");
+    // SAFETY: takes no pointers; the process is our child, not waited for yet.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
+    let mut rest = String::new();
+    server.output.read_to_string(&mut rest).expect("it ends");
+    assert!(rest.contains("good-bye"), "{rest}");
+    assert!(server.child.wait().expect("it ends").success());
 }
 
 fn fetch(port: &str, path: &str) -> String {
