@@ -7,9 +7,12 @@
 //!
 //! Rules: `getaddrinfo(3)`, `getnameinfo(3)`, `gethostbyname(3)`, RFC 3493.
 
+#[allow(dead_code)]
+mod config;
 mod detached;
 mod fork_gate;
 mod libc_calls;
+pub mod lookup;
 pub mod numeric;
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,7 @@
 //! Any thread may then call into Python and block there, a tokio worker's included: a thread that waits turns an epoll set of
 //! its own.
 
+#[cfg(not(loom))]
 pub mod dns;
 pub mod reactor;
 

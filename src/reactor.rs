@@ -46,7 +46,7 @@
 mod background;
 #[cfg(not(loom))]
 mod driver;
-mod fork_mutex;
+pub(crate) mod fork_mutex;
 #[cfg(not(loom))]
 mod park;
 mod parking;

@@ -12,7 +12,7 @@ use std::{
 
 use super::sync::{AtomicU32, Ordering, UnsafeCell, spin_loop, yield_now};
 
-pub(super) struct ForkMutex<T> {
+pub(crate) struct ForkMutex<T> {
     /// 0 when free, else the generation of the process whose thread holds the lock.
     holder: AtomicU32,
     contents: UnsafeCell<Contents<T>>,
@@ -31,7 +31,7 @@ unsafe impl<T: Send> Sync for ForkMutex<T> {}
 
 impl<T: Default> ForkMutex<T> {
     #[cfg(not(loom))]
-    pub(super) const fn new(value: T) -> Self {
+    pub(crate) const fn new(value: T) -> Self {
         Self {
             holder: AtomicU32::new(0),
             contents: UnsafeCell::new(Contents {
@@ -54,7 +54,7 @@ impl<T: Default> ForkMutex<T> {
 
     /// Takes the lock, spinning: the sections it guards are a few instructions and at most one `epoll_ctl`.
     #[cfg(not(loom))]
-    pub(super) fn lock(&self) -> ForkGuard<'_, T> {
+    pub(crate) fn lock(&self) -> ForkGuard<'_, T> {
         self.lock_in(super::process::generation())
     }
 
@@ -103,7 +103,7 @@ impl<T: Default> ForkMutex<T> {
     }
 }
 
-pub(super) struct ForkGuard<'a, T> {
+pub(crate) struct ForkGuard<'a, T> {
     mutex: &'a ForkMutex<T>,
 }
 
