@@ -1,19 +1,37 @@
 //! Name resolution without Python: look-ups as futures.
 //!
 //! Every look-up that may wait for a name server is a future that any executor can poll and anybody can drop:
-//! the caller of a dropped future is free at once, whatever the name server does. For now the answers come from
-//! the C library, which can only block, so such a call runs on a thread of its own (see [`detached`]); an
-//! asynchronous resolver fills the same interface later. Numeric hosts never leave the calling thread.
+//! the caller of a dropped future is free at once, whatever the name server does. The measure of every answer is the C
+//! library's on the same machine.
+//!
+//! * [`route`]: which way a question goes, and why.
+//! * [`numeric`]: addresses in figures, which never leave the calling thread.
+//! * [`config`]: resolv.conf, nsswitch.conf, host.conf and the environment, re-read when they change.
+//! * [`sources`]: [`hosts`], the hosts file; [`client`], the name servers, asked through hickory on a [`runtime`] of one
+//!   thread; or the application's own resolver.
+//! * [`answers`]: kinds of sockets, `AI_*` flags; [`order`]: RFC 6724, by the machine's [`interfaces`].
+//! * [`reverse`]: from addresses to names.
+//! * [`libc_calls`]: the C library for everything else, which can only block, so it runs on a thread of its own
+//!   ([`detached`]); [`fork_gate`] keeps forks out of it.
 //!
 //! Rules: `getaddrinfo(3)`, `getnameinfo(3)`, `gethostbyname(3)`, RFC 3493.
 
-#[allow(dead_code)]
+mod answers;
+mod client;
 mod config;
 mod detached;
 mod fork_gate;
+mod hosts;
+mod interfaces;
 mod libc_calls;
-pub mod lookup;
+mod lookup;
 pub mod numeric;
+mod order;
+mod resolver;
+mod reverse;
+mod route;
+mod runtime;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +45,9 @@ use std::{
 use socket2::SockAddr;
 
 pub use detached::{Detached, detached};
+pub use lookup::{BoxFuture, Families, HostAddresses, HostLookup, HostNames, LookupFailure};
+pub use resolver::{CACHE_ENTRIES, Resolver, ResolverBuilder};
+pub use route::{Path, Route};
 
 /// What `getaddrinfo(3)` may be told about the answers wanted; 0 in every field means "any".
 #[derive(Clone, Copy, Debug, Default)]
@@ -119,6 +140,10 @@ pub struct HostError {
 impl HostError {
     /// `NETDB_INTERNAL` of `netdb.h`: the reason is in `errno`.
     pub const INTERNAL: i32 = -1;
+    pub const NOT_FOUND: i32 = 1;
+    pub const TRY_AGAIN: i32 = 2;
+    pub const NO_RECOVERY: i32 = 3;
+    pub const NO_DATA: i32 = 4;
 
     fn from_io(error: &io::Error) -> Self {
         Self {
@@ -141,25 +166,16 @@ impl fmt::Display for HostError {
 
 impl std::error::Error for HostError {}
 
-/// The addresses of `host` and `service`, as `getaddrinfo(3)` lists them.
-///
-/// `deadline` tells a resolver when nobody will want the answer any more. The C library cannot be told, so here
-/// it changes nothing: the caller drops the future at its deadline.
+/// [`Resolver::resolve`] of the process's resolver.
 pub async fn resolve(
     host: Option<CString>,
     service: Option<CString>,
     hints: Hints,
     deadline: Option<Instant>,
 ) -> Result<Vec<AddrInfo>, EaiError> {
-    let _ = deadline;
-    if let Some(answer) = resolve_numeric(host.as_deref(), service.as_deref(), hints) {
-        return answer;
-    }
-    let call = move || libc_calls::getaddrinfo(host.as_deref(), service.as_deref(), hints);
-    match detached(call).await {
-        Ok(answer) => answer,
-        Err(error) => Err(EaiError::from_io(&error)),
-    }
+    Resolver::system()
+        .resolve(host, service, hints, deadline)
+        .await
 }
 
 /// Flags under which the answer for a numeric host is the same with and without `AI_NUMERICHOST`.
@@ -216,33 +232,19 @@ pub fn resolve_numeric(
     }
 }
 
-/// Host and service name of an address, under `NI_*` flags. On the calling thread with `NI_NUMERICHOST`, where
-/// nothing asks the network.
+/// [`Resolver::getnameinfo`] of the process's resolver.
 pub async fn getnameinfo(address: SockAddr, flags: i32) -> Result<NameInfo, EaiError> {
-    if flags & libc::NI_NUMERICHOST != 0 {
-        let _inside = fork_gate::enter();
-        return libc_calls::getnameinfo_of(&address, flags);
-    }
-    match detached(move || libc_calls::getnameinfo_of(&address, flags)).await {
-        Ok(answer) => answer,
-        Err(error) => Err(EaiError::from_io(&error)),
-    }
+    Resolver::system().getnameinfo(address, flags).await
 }
 
-/// The entry of a host by name, of one family (`AF_INET` or `AF_INET6`): `gethostbyname2(3)`.
+/// [`Resolver::gethostbyname`] of the process's resolver.
 pub async fn gethostbyname(host: CString, family: i32) -> Result<HostEntry, HostError> {
-    match detached(move || libc_calls::gethostbyname(&host, family)).await {
-        Ok(answer) => answer,
-        Err(error) => Err(HostError::from_io(&error)),
-    }
+    Resolver::system().gethostbyname(host, family).await
 }
 
-/// The entry of a host by address: `gethostbyaddr(3)`.
+/// [`Resolver::gethostbyaddr`] of the process's resolver.
 pub async fn gethostbyaddr(address: IpAddr) -> Result<HostEntry, HostError> {
-    match detached(move || libc_calls::gethostbyaddr(address)).await {
-        Ok(answer) => answer,
-        Err(error) => Err(HostError::from_io(&error)),
-    }
+    Resolver::system().gethostbyaddr(address).await
 }
 
 /// The port of a service in `/etc/services`, in host byte order; `None`: no such service. `protocol` `None`: any.

@@ -4,24 +4,42 @@ use std::io;
 
 use rustpython_vm::InterpreterBuilder;
 
-use crate::socket_module;
+use crate::{dns::Resolver, socket_module};
 
 /// Puts the reactor's sockets into an interpreter.
 pub trait ReactorSockets {
     /// Replaces `_socket` and `socket` by the reactor's. Call it after the standard library's modules are added.
     #[must_use]
     fn with_reactor_sockets(self) -> Self;
+
+    /// [`Self::with_reactor_sockets`] for an interpreter that looks names up with `resolver`, as do all its threads and
+    /// forked children: on the application's runtime, say, or with
+    /// [`Resolver::without_names`](crate::dns::Resolver::without_names).
+    #[must_use]
+    fn with_reactor_sockets_and(self, resolver: Resolver) -> Self;
 }
 
 impl ReactorSockets for InterpreterBuilder {
     fn with_reactor_sockets(self) -> Self {
-        let native = socket_module::module_def(&self.ctx);
-        self.init_hook(move |vm| socket_module::stock::replace(vm, native))
-            .add_frozen_modules(rustpython_vm::py_freeze!(
-                file = "../pylib/socket.py",
-                module_name = "socket"
-            ))
+        install(self, None)
     }
+
+    fn with_reactor_sockets_and(self, resolver: Resolver) -> Self {
+        install(self, Some(resolver))
+    }
+}
+
+fn install(builder: InterpreterBuilder, resolver: Option<Resolver>) -> InterpreterBuilder {
+    let native = socket_module::module_def(&builder.ctx);
+    builder
+        .init_hook(move |vm| {
+            socket_module::stock::replace(vm, native);
+            socket_module::resolvers::choose(vm, resolver);
+        })
+        .add_frozen_modules(rustpython_vm::py_freeze!(
+            file = "../pylib/socket.py",
+            module_name = "socket"
+        ))
 }
 
 /// Raises this process's soft limit of open descriptors (`RLIMIT_NOFILE`) to the hard one.

@@ -1,9 +1,11 @@
 //! Floor 2: the Python module `_socket`: its functions, its constants and the class of sockets.
 
+mod addrinfo;
 mod conversions;
 mod integers;
 mod name_errors;
 pub(crate) mod names;
+pub(crate) mod resolvers;
 pub(crate) mod stock;
 mod system;
 

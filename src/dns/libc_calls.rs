@@ -124,6 +124,16 @@ impl Drop for AddrInfoList {
     }
 }
 
+/// Whether getaddrinfo(3) takes `host` for an address of figures, of any family.
+pub(super) fn is_numeric(host: &CStr) -> bool {
+    let hints = Hints {
+        flags: libc::AI_NUMERICHOST,
+        socktype: libc::SOCK_STREAM,
+        ..Hints::default()
+    };
+    getaddrinfo(Some(host), None, hints).is_ok()
+}
+
 pub(super) fn getaddrinfo(
     host: Option<&CStr>,
     service: Option<&CStr>,

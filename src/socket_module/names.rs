@@ -6,12 +6,12 @@ use std::{
 };
 
 use rustpython_vm::{
-    AsObject, PyObject, PyObjectRef, PyResult, VirtualMachine,
+    AsObject, PyObject, PyResult, VirtualMachine,
     builtins::{PyBaseExceptionRef, PyByteArray, PyBytes, PyStr, PyStrRef},
 };
 use socket2::SockAddr;
 
-use super::name_errors;
+use super::{name_errors, resolvers};
 use crate::{
     blocking_bridge::block_on,
     dns::{self, AddrInfo, EaiError, Hints, numeric},
@@ -57,7 +57,7 @@ fn binary(object: &PyObject) -> Option<Vec<u8>> {
 ///
 /// The codec leaves ASCII as it is, if every label has 1 to 63 bytes (the last may be empty), so such a name, which is
 /// nearly every one, does without it: the codec is Python code.
-fn encode_idna(vm: &VirtualMachine, text: PyStrRef) -> PyResult<Vec<u8>> {
+pub(super) fn encode_idna(vm: &VirtualMachine, text: PyStrRef) -> PyResult<Vec<u8>> {
     if text.kind().is_ascii() {
         let name = text.as_bytes();
         let relative = name.strip_suffix(b".").unwrap_or(name);
@@ -147,7 +147,7 @@ pub(crate) fn resolve_host(vm: &VirtualMachine, host: &CStr, family: i32) -> PyR
     }
 }
 
-/// [`dns::resolve`] for the calling Python thread.
+/// [`dns::Resolver::resolve`] for the calling Python thread.
 fn resolve(
     vm: &VirtualMachine,
     host: Option<CString>,
@@ -157,45 +157,15 @@ fn resolve(
     // A numeric host is not worth the way through the bridge.
     let answer = match dns::resolve_numeric(host.as_deref(), service.as_deref(), hints) {
         Some(answer) => answer,
-        None => block_on(vm, dns::resolve(host, service, hints, None), None)?,
+        None => {
+            let resolver = resolvers::of(vm);
+            block_on(vm, resolver.resolve(host, service, hints, None), None)?
+        }
     };
     answer.map_err(|error| name_errors::gaierror(vm, &error))
 }
 
-/// Text of the C library, which CPython takes for UTF-8.
-fn decode(vm: &VirtualMachine, bytes: Vec<u8>) -> PyResult<PyStrRef> {
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(vm.ctx.new_str(text)),
-        Err(error) => {
-            let bytes = vm.ctx.new_bytes(error.into_bytes());
-            let codecs = &vm.state.codec_registry;
-            codecs.decode_text(bytes.into(), "utf-8", None, vm)
-        }
-    }
-}
-
-/// `(host, port)` or `(host, port, flowinfo, scope_id)`.
-fn address_tuple(vm: &VirtualMachine, address: &SockAddr) -> PyObjectRef {
-    let ctx = &vm.ctx;
-    let items = match address.as_socket() {
-        Some(SocketAddr::V4(v4)) => vec![
-            ctx.new_str(v4.ip().to_string()).into(),
-            ctx.new_int(v4.port()).into(),
-        ],
-        Some(SocketAddr::V6(v6)) => vec![
-            ctx.new_str(numeric::format((*v6.ip()).into())).into(),
-            ctx.new_int(v6.port()).into(),
-            // The kernel and the C library keep it in network byte order.
-            ctx.new_int(u32::from_be(v6.flowinfo())).into(),
-            ctx.new_int(v6.scope_id()).into(),
-        ],
-        // getaddrinfo(3) knows no other families.
-        None => vec![],
-    };
-    ctx.new_tuple(items).into()
-}
-
-fn eai(vm: &VirtualMachine, code: i32) -> PyBaseExceptionRef {
+pub(super) fn eai(vm: &VirtualMachine, code: i32) -> PyBaseExceptionRef {
     name_errors::gaierror(vm, &EaiError::new(code))
 }
 
@@ -204,19 +174,19 @@ pub(crate) mod functions {
     use std::{ffi::CString, net::SocketAddr};
 
     use rustpython_vm::{
-        AsObject, FromArgs, PyObject, PyObjectRef, PyResult, TryFromObject, VirtualMachine,
-        builtins::{PyBytes, PyStr, PyStrRef, PyTuple, PyTypeRef},
+        PyObjectRef, PyResult, TryFromObject, VirtualMachine,
+        builtins::{PyStr, PyStrRef, PyTuple, PyTypeRef},
         function::OptionalArg,
     };
     use socket2::SockAddr;
 
     use super::{
         super::{
+            addrinfo::{GetAddrInfoArgs, answer_tuples, decode},
             integers::{CInt, Masked},
-            name_errors,
+            name_errors, resolvers,
         },
-        address_tuple, c_string, decode, eai, encode_idna, lookup_argument, numeric, resolve,
-        resolve_host,
+        c_string, eai, lookup_argument, numeric, resolve, resolve_host,
     };
     use crate::{
         blocking_bridge::block_on,
@@ -234,87 +204,12 @@ pub(crate) mod functions {
         name_errors::herror_type(vm)
     }
 
-    #[derive(FromArgs)]
-    struct GetAddrInfoArgs {
-        #[pyarg(any)]
-        host: PyObjectRef,
-        #[pyarg(any)]
-        port: PyObjectRef,
-        #[pyarg(any, default)]
-        family: CInt,
-        #[pyarg(any, name = "type", default)]
-        socktype: CInt,
-        #[pyarg(any, default)]
-        proto: CInt,
-        #[pyarg(any, default)]
-        flags: CInt,
-    }
-
     #[pyfunction]
     fn getaddrinfo(args: GetAddrInfoArgs, vm: &VirtualMachine) -> PyResult<Vec<PyObjectRef>> {
-        let host = getaddrinfo_host(vm, &args.host)?;
-        let service = getaddrinfo_service(vm, &args.port)?;
-        let hints = Hints {
-            flags: args.flags.0,
-            family: args.family.0,
-            socktype: args.socktype.0,
-            protocol: args.proto.0,
-        };
-        vm.audit("socket.getaddrinfo", || {
-            (
-                args.host,
-                args.port,
-                hints.family,
-                hints.socktype,
-                hints.protocol,
-            )
-        })?;
-        // CPython cuts both at a NUL and asks for what stands before it: another host than the one that was named.
-        let host = c_text(host).map_err(|_| eai(vm, libc::EAI_NONAME))?;
-        let service = c_text(service).map_err(|_| eai(vm, libc::EAI_SERVICE))?;
-        let mut found = Vec::new();
-        for info in resolve(vm, host, service, hints)? {
-            let items = vec![
-                vm.ctx.new_int(info.family).into(),
-                vm.ctx.new_int(info.socktype).into(),
-                vm.ctx.new_int(info.protocol).into(),
-                decode(vm, info.canonical_name.unwrap_or_default())?.into(),
-                address_tuple(vm, &info.address),
-            ];
-            found.push(vm.ctx.new_tuple(items).into());
-        }
-        Ok(found)
-    }
-
-    fn c_text(text: Option<Vec<u8>>) -> Result<Option<CString>, std::ffi::NulError> {
-        text.map(CString::new).transpose()
-    }
-
-    fn getaddrinfo_host(vm: &VirtualMachine, host: &PyObject) -> PyResult<Option<Vec<u8>>> {
-        if vm.is_none(host) {
-            Ok(None)
-        } else if let Some(text) = host.downcast_ref::<PyStr>() {
-            encode_idna(vm, text.to_owned()).map(Some)
-        } else if let Some(bytes) = host.downcast_ref::<PyBytes>() {
-            Ok(Some(bytes.as_bytes().to_vec()))
-        } else {
-            Err(vm.new_type_error("getaddrinfo() argument 1 must be string or None"))
-        }
-    }
-
-    fn getaddrinfo_service(vm: &VirtualMachine, port: &PyObject) -> PyResult<Option<Vec<u8>>> {
-        if let Some(number) = port.try_index_opt(vm) {
-            // Whatever its size: the range is the resolver's to judge.
-            Ok(Some(number?.as_object().str(vm)?.as_bytes().to_vec()))
-        } else if let Some(text) = port.downcast_ref::<PyStr>() {
-            Ok(Some(text.try_as_utf8(vm)?.as_str().into()))
-        } else if let Some(bytes) = port.downcast_ref::<PyBytes>() {
-            Ok(Some(bytes.as_bytes().to_vec()))
-        } else if vm.is_none(port) {
-            Ok(None)
-        } else {
-            Err(vm.new_os_error("Int or String expected"))
-        }
+        let question = args.question(vm)?;
+        question.audit(vm)?;
+        let answers = resolve(vm, question.host, question.service, question.hints)?;
+        answer_tuples(vm, answers)
     }
 
     #[pyfunction]
@@ -373,7 +268,7 @@ pub(crate) mod functions {
             },
             _ => return Err(vm.new_os_error("sockaddr resolved to multiple addresses")),
         };
-        let info = block_on(vm, dns::getnameinfo(address, flags.0), None)?
+        let info = block_on(vm, resolvers::of(vm).getnameinfo(address, flags.0), None)?
             .map_err(|error| name_errors::gaierror(vm, &error))?;
         Ok((decode(vm, info.host)?, decode(vm, info.service)?))
     }
@@ -395,7 +290,11 @@ pub(crate) mod functions {
         vm.audit("socket.gethostbyname", || (host,))?;
         // A name that does not resolve is a gaierror, not an herror.
         resolve_host(vm, &name, libc::AF_INET)?;
-        let entry = block_on(vm, dns::gethostbyname(name, libc::AF_INET), None)?;
+        let entry = block_on(
+            vm,
+            resolvers::of(vm).gethostbyname(name, libc::AF_INET),
+            None,
+        )?;
         host_tuple(vm, entry, libc::AF_INET)
     }
 
@@ -407,7 +306,7 @@ pub(crate) mod functions {
         let Some(socket) = address.as_socket() else {
             return Err(vm.new_os_error("unsupported address family"));
         };
-        let entry = block_on(vm, dns::gethostbyaddr(socket.ip()), None)?;
+        let entry = block_on(vm, resolvers::of(vm).gethostbyaddr(socket.ip()), None)?;
         host_tuple(vm, entry, i32::from(address.family()))
     }
 

@@ -1,0 +1,1 @@
+pub(super) fn sort(_a: &mut Vec<std::net::IpAddr>) {}

@@ -1,0 +1,302 @@
+//! A resolver: what an application or an interpreter looks names up with.
+
+use std::{
+    ffi::{CStr, CString},
+    fmt,
+    future::Future,
+    io,
+    net::IpAddr,
+    sync::Arc,
+    time::Instant,
+};
+
+use socket2::SockAddr;
+use tokio::runtime::Handle;
+
+use super::{
+    AddrInfo, EaiError, Hints, HostEntry, HostError, NameInfo,
+    answers::{self, Wanted},
+    client::Client,
+    detached, libc_calls,
+    lookup::{Families, HostLookup, LookupFailure},
+    resolve_numeric, reverse,
+    route::{self, Path, Reading, Route},
+    runtime::Runtime,
+    sources::Sources,
+};
+use crate::reactor::fork_mutex::ForkMutex;
+
+/// How many answers of name servers a resolver remembers, if not told otherwise.
+pub const CACHE_ENTRIES: usize = 4096;
+
+/// Looks names up. A clone is the same resolver, with the same cache.
+#[derive(Clone)]
+pub struct Resolver {
+    sources: Arc<Sources>,
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver")
+            .field("own", &self.sources.is_own())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Settings of a [`Resolver`].
+#[derive(Debug)]
+pub struct ResolverBuilder {
+    runtime: Runtime,
+    cache_entries: usize,
+}
+
+impl ResolverBuilder {
+    /// Timers and sockets on the application's tokio runtime, instead of a thread of the crate's own.
+    ///
+    /// Some thread of it must be free to turn it while Python blocks: call Python from `spawn_blocking`, say.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a current-thread runtime: the thread that waits for a name might be the one that should turn it.
+    pub fn runtime(mut self, handle: Handle) -> io::Result<Self> {
+        self.runtime = Runtime::of_application(handle)?;
+        Ok(self)
+    }
+
+    /// How many answers to remember, each as long as its time to live; 0 for none. The default is [`CACHE_ENTRIES`].
+    #[must_use]
+    pub fn cache_entries(mut self, entries: usize) -> Self {
+        self.cache_entries = entries;
+        self
+    }
+
+    pub fn build(self) -> Resolver {
+        let client = Client::new(self.runtime, self.cache_entries);
+        Resolver::of(Sources::System(client))
+    }
+}
+
+impl Resolver {
+    fn of(sources: Sources) -> Self {
+        Self {
+            sources: Arc::new(sources),
+        }
+    }
+
+    /// A resolver with the machine's configuration and settings of its own.
+    pub fn builder() -> ResolverBuilder {
+        ResolverBuilder {
+            runtime: Runtime::own(),
+            cache_entries: CACHE_ENTRIES,
+        }
+    }
+
+    /// The process's resolver, which answers as the machine's C library does.
+    pub fn system() -> Self {
+        // A forked child makes its own: the parent's locks and sockets are not for it.
+        static SYSTEM: ForkMutex<Option<Resolver>> = ForkMutex::new(None);
+        if let Some(resolver) = &*SYSTEM.lock() {
+            return resolver.clone();
+        }
+        let made = Self::builder().build();
+        SYSTEM.lock().get_or_insert(made).clone()
+    }
+
+    /// A resolver that asks `lookup` for every host that is not a numeric address.
+    pub fn own(lookup: impl HostLookup) -> Self {
+        Self::of(Sources::Own(Arc::new(lookup)))
+    }
+
+    /// A resolver that knows numeric addresses only: every name is `EAI_NONAME`.
+    pub fn without_names() -> Self {
+        struct NoNames;
+        impl HostLookup for NoNames {
+            fn addresses<'a>(
+                &'a self,
+                _host: &'a str,
+                _families: Families,
+            ) -> super::lookup::BoxFuture<'a, Result<super::lookup::HostAddresses, LookupFailure>>
+            {
+                Box::pin(async { Err(LookupFailure::NotFound) })
+            }
+        }
+        Self::own(NoNames)
+    }
+
+    /// Forgets the answers of name servers.
+    pub fn clear_cache(&self) {
+        if let Sources::System(client) = &*self.sources {
+            client.clear_cache();
+        }
+    }
+
+    /// Which way [`Self::resolve`] would take, and why. Asks nobody.
+    pub fn explain(&self, host: Option<&CStr>, service: Option<&CStr>, hints: Hints) -> Route {
+        self.route(host, service, hints, &mut Reading::default())
+    }
+
+    fn route(
+        &self,
+        host: Option<&CStr>,
+        service: Option<&CStr>,
+        hints: Hints,
+        config: &mut Reading,
+    ) -> Route {
+        let route = route::by_name(host, service, hints, self.sources.is_own(), config);
+        tracing::debug!(?host, ?service, ?hints, path = %route.path, reason = %route.reason, "look-up by name");
+        route
+    }
+
+    /// The addresses of `host` and `service`, as `getaddrinfo(3)` lists them.
+    ///
+    /// The future may be polled by any executor, and dropped at any time: whatever was under way for it alone ends then.
+    ///
+    /// # Errors
+    ///
+    /// Those of getaddrinfo(3); `EAI_SYSTEM` with `ETIMEDOUT` when `deadline` passes first.
+    pub async fn resolve(
+        &self,
+        host: Option<CString>,
+        service: Option<CString>,
+        hints: Hints,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<AddrInfo>, EaiError> {
+        if let Some(answer) = resolve_numeric(host.as_deref(), service.as_deref(), hints) {
+            return answer;
+        }
+        let answer = self.look_up(host, service, hints);
+        match deadline {
+            None => answer.await,
+            Some(deadline) => self.until(deadline, answer).await?,
+        }
+    }
+
+    /// `future`, unless `deadline` comes first.
+    async fn until<F: Future>(&self, deadline: Instant, future: F) -> Result<F::Output, EaiError> {
+        self.sources
+            .until(deadline, future)
+            .await
+            .map_err(|error| EaiError::from_io(&error))
+    }
+
+    async fn look_up(
+        &self,
+        host: Option<CString>,
+        service: Option<CString>,
+        hints: Hints,
+    ) -> Result<Vec<AddrInfo>, EaiError> {
+        let mut config = Reading::default();
+        let route = self.route(host.as_deref(), service.as_deref(), hints, &mut config);
+        let (Path::Own | Path::Names, Some(name)) = (route.path, &host) else {
+            return match route.path {
+                Path::Numeric => libc_here(host.as_deref(), service.as_deref(), hints),
+                _ => libc_elsewhere(host, service, hints).await,
+            };
+        };
+        let wanted = Wanted::from_hints(hints)?;
+        let kinds = answers::kinds(service.as_deref(), hints)?;
+        match self.sources.addresses(config.get(), name, wanted).await {
+            Ok(found) => Ok(answers::list(found, &kinds, hints.flags)),
+            Err(LookupFailure::AskLibc(reason)) => {
+                tracing::debug!(?host, reason, "the C library is asked after all");
+                libc_elsewhere(host, service, hints).await
+            }
+            Err(failure) => Err(eai(failure)),
+        }
+    }
+
+    /// The entry of a host by name, of one family (`AF_INET` or `AF_INET6`), as `gethostbyname2(3)` gives it.
+    pub async fn gethostbyname(&self, host: CString, family: i32) -> Result<HostEntry, HostError> {
+        let hints = Hints {
+            family,
+            ..Hints::default()
+        };
+        let mut config = Reading::default();
+        let route = self.route(Some(&host), None, hints, &mut config);
+        let families = match (route.path, family) {
+            (Path::Own | Path::Names, libc::AF_INET) => Families::V4,
+            (Path::Own | Path::Names, libc::AF_INET6) => Families::V6,
+            (Path::Numeric, _) => {
+                let _inside = super::fork_gate::enter();
+                return libc_calls::gethostbyname(&host, family);
+            }
+            _ => return libc_gethostbyname(host, family).await,
+        };
+        match self.sources.entry(config.get(), &host, families).await {
+            Ok(found) => Ok(HostEntry {
+                name: found.canonical,
+                aliases: found.aliases,
+                family,
+                addresses: found.addresses,
+            }),
+            Err(LookupFailure::AskLibc(_)) => libc_gethostbyname(host, family).await,
+            Err(failure) => Err(host_error(failure)),
+        }
+    }
+
+    /// The entry of a host by address: `gethostbyaddr(3)`.
+    pub async fn gethostbyaddr(&self, address: IpAddr) -> Result<HostEntry, HostError> {
+        reverse::gethostbyaddr(&self.sources, address).await
+    }
+
+    /// Host and service name of an address, under `NI_*` flags: `getnameinfo(3)`.
+    pub async fn getnameinfo(&self, address: SockAddr, flags: i32) -> Result<NameInfo, EaiError> {
+        reverse::getnameinfo(&self.sources, address, flags).await
+    }
+}
+
+fn libc_here(
+    host: Option<&CStr>,
+    service: Option<&CStr>,
+    hints: Hints,
+) -> Result<Vec<AddrInfo>, EaiError> {
+    let _inside = super::fork_gate::enter();
+    libc_calls::getaddrinfo(host, service, hints)
+}
+
+async fn libc_elsewhere(
+    host: Option<CString>,
+    service: Option<CString>,
+    hints: Hints,
+) -> Result<Vec<AddrInfo>, EaiError> {
+    let call = move || libc_calls::getaddrinfo(host.as_deref(), service.as_deref(), hints);
+    match detached(call).await {
+        Ok(answer) => answer,
+        Err(error) => Err(EaiError::from_io(&error)),
+    }
+}
+
+async fn libc_gethostbyname(host: CString, family: i32) -> Result<HostEntry, HostError> {
+    match detached(move || libc_calls::gethostbyname(&host, family)).await {
+        Ok(answer) => answer,
+        Err(error) => Err(HostError::from_io(&error)),
+    }
+}
+
+/// The code that getaddrinfo(3) has for a failure; a name that only the C library could judge has none.
+pub(super) fn eai(failure: LookupFailure) -> EaiError {
+    match failure {
+        LookupFailure::NotFound => EaiError::new(libc::EAI_NONAME),
+        LookupFailure::NoData => EaiError::new(libc::EAI_NODATA),
+        LookupFailure::TryAgain => EaiError::new(libc::EAI_AGAIN),
+        LookupFailure::NoRecovery | LookupFailure::AskLibc(_) => EaiError::new(libc::EAI_FAIL),
+        LookupFailure::Eai(error) => error,
+    }
+}
+
+/// The same for the older look-ups: `netdb.h`.
+pub(super) fn host_error(failure: LookupFailure) -> HostError {
+    let code = match failure {
+        LookupFailure::NotFound => HostError::NOT_FOUND,
+        LookupFailure::TryAgain => HostError::TRY_AGAIN,
+        LookupFailure::NoRecovery | LookupFailure::AskLibc(_) => HostError::NO_RECOVERY,
+        LookupFailure::NoData => HostError::NO_DATA,
+        LookupFailure::Eai(error) => {
+            return HostError {
+                code: HostError::INTERNAL,
+                errno: error.errno,
+            };
+        }
+    };
+    HostError { code, errno: None }
+}

@@ -1,0 +1,100 @@
+//! From addresses to names: `getnameinfo(3)` and `gethostbyaddr(3)`.
+
+use std::net::IpAddr;
+
+use socket2::SockAddr;
+
+use super::{
+    EaiError, HostEntry, HostError, NameInfo, detached, fork_gate, libc_calls,
+    lookup::LookupFailure,
+    resolver::{eai, host_error},
+    route::{self, Path, Reading},
+    sources::Sources,
+};
+
+pub(super) async fn gethostbyaddr(
+    sources: &Sources,
+    address: IpAddr,
+) -> Result<HostEntry, HostError> {
+    let mut config = Reading::default();
+    let route = route::by_address(address, sources.is_own(), &mut config);
+    if route.path != Path::Libc {
+        match sources.names(config.get(), address).await {
+            Ok(found) => {
+                return Ok(HostEntry {
+                    name: found.canonical,
+                    aliases: found.aliases,
+                    family: match address {
+                        IpAddr::V4(_) => libc::AF_INET,
+                        IpAddr::V6(_) => libc::AF_INET6,
+                    },
+                    addresses: vec![address],
+                });
+            }
+            Err(LookupFailure::AskLibc(_)) => {}
+            Err(failure) => return Err(host_error(failure)),
+        }
+    }
+    match detached(move || libc_calls::gethostbyaddr(address)).await {
+        Ok(answer) => answer,
+        Err(error) => Err(HostError::from_io(&error)),
+    }
+}
+
+/// Flags that the C library answers: the local domain is cut off by rules of its own, and names are rewritten.
+const LIBC_FLAGS: i32 = libc::NI_NOFQDN | NI_IDN;
+/// `netdb.h`; the `libc` crate lacks it on this platform.
+const NI_IDN: i32 = 32;
+
+pub(super) async fn getnameinfo(
+    sources: &Sources,
+    address: SockAddr,
+    flags: i32,
+) -> Result<NameInfo, EaiError> {
+    if flags & libc::NI_NUMERICHOST != 0 {
+        let _inside = fork_gate::enter();
+        return libc_calls::getnameinfo_of(&address, flags);
+    }
+    if flags & LIBC_FLAGS == 0
+        && let Some(ip) = address.as_socket().map(|socket| socket.ip())
+    {
+        let mut config = Reading::default();
+        let route = route::by_address(ip, sources.is_own(), &mut config);
+        if route.path != Path::Libc {
+            let host = match sources.names(config.get(), ip).await {
+                Ok(found) => Some(Ok(found.canonical)),
+                Err(
+                    LookupFailure::NotFound | LookupFailure::NoData | LookupFailure::NoRecovery,
+                ) => Some(Err(EaiError::new(libc::EAI_NONAME))),
+                Err(LookupFailure::AskLibc(_)) => None,
+                Err(failure) => return Err(eai(failure)),
+            };
+            if let Some(host) = host {
+                return with_service(&address, flags, host);
+            }
+        }
+    }
+    match detached(move || libc_calls::getnameinfo_of(&address, flags)).await {
+        Ok(answer) => answer,
+        Err(error) => Err(EaiError::from_io(&error)),
+    }
+}
+
+/// The answer for a host name; without one, the numeric form, unless `NI_NAMEREQD` rules that out.
+fn with_service(
+    address: &SockAddr,
+    flags: i32,
+    host: Result<Vec<u8>, EaiError>,
+) -> Result<NameInfo, EaiError> {
+    let host = match host {
+        Err(error) if flags & libc::NI_NAMEREQD != 0 => return Err(error),
+        other => other.ok(),
+    };
+    let _inside = fork_gate::enter();
+    let flags = flags & !libc::NI_NAMEREQD | libc::NI_NUMERICHOST;
+    let mut info = libc_calls::getnameinfo_of(address, flags)?;
+    if let Some(host) = host {
+        info.host = host;
+    }
+    Ok(info)
+}

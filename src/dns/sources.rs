@@ -1,0 +1,171 @@
+//! Where names come from: the machine's hosts file and name servers, in its own order, or the application's resolver.
+
+use std::{ffi::CStr, future::Future, io, net::IpAddr, sync::Arc, time::Instant};
+
+use super::{
+    answers::{Wanted, mapped},
+    client::Client,
+    config::{Config, HostSource, HostSources},
+    hosts,
+    lookup::{Families, HostAddresses, HostLookup, HostNames, LookupFailure},
+    runtime,
+};
+
+pub(super) enum Sources {
+    System(Client),
+    Own(Arc<dyn HostLookup>),
+}
+
+/// Why a host was not found, by one source.
+type Found = Result<HostAddresses, LookupFailure>;
+
+impl Sources {
+    pub(super) fn is_own(&self) -> bool {
+        matches!(self, Self::Own(_))
+    }
+
+    /// `future`, or `ETIMEDOUT` at `deadline`.
+    pub(super) async fn until<F: Future>(
+        &self,
+        deadline: Instant,
+        future: F,
+    ) -> io::Result<F::Output> {
+        match self {
+            Self::System(client) => client.runtime().until(deadline, future).await,
+            Self::Own(_) => runtime::Runtime::own().until(deadline, future).await,
+        }
+    }
+
+    /// The addresses of a host for getaddrinfo(3).
+    pub(super) async fn addresses(
+        &self,
+        config: &Arc<Config>,
+        host: &CStr,
+        wanted: Wanted,
+    ) -> Found {
+        let name = text(host)?;
+        match self {
+            Self::Own(own) => wanted_from(wanted, |families| own.addresses(name, families)).await,
+            Self::System(client) => {
+                let mut outcome = Err(LookupFailure::NotFound);
+                for source in sources(config) {
+                    outcome = wanted_from(wanted, |families| async move {
+                        match source {
+                            HostSource::Files => {
+                                hosts::by_name(name.as_bytes(), families, config.multi)
+                            }
+                            HostSource::Dns => client.addresses(config, name, families).await,
+                        }
+                    })
+                    .await;
+                    if settled(&outcome) {
+                        break;
+                    }
+                }
+                outcome
+            }
+        }
+    }
+
+    /// The entry of a host for gethostbyname2(3).
+    pub(super) async fn entry(
+        &self,
+        config: &Arc<Config>,
+        host: &CStr,
+        families: Families,
+    ) -> Found {
+        let name = text(host)?;
+        match self {
+            Self::Own(own) => own.addresses(name, families).await,
+            Self::System(client) => {
+                let mut outcome = Err(LookupFailure::NotFound);
+                for source in sources(config) {
+                    outcome = match source {
+                        HostSource::Files => hosts::entry(name.as_bytes(), families, config.multi),
+                        HostSource::Dns => client.addresses(config, name, families).await,
+                    };
+                    if settled(&outcome) {
+                        break;
+                    }
+                }
+                outcome
+            }
+        }
+    }
+
+    /// The names of an address.
+    pub(super) async fn names(
+        &self,
+        config: &Arc<Config>,
+        address: IpAddr,
+    ) -> Result<HostNames, LookupFailure> {
+        match self {
+            Self::Own(own) => own.names(address).await,
+            Self::System(client) => {
+                let mut outcome = Err(LookupFailure::NotFound);
+                for source in sources(config) {
+                    outcome = match source {
+                        HostSource::Files => hosts::by_address(address),
+                        HostSource::Dns => client.names(config, address).await,
+                    };
+                    if matches!(outcome, Ok(_) | Err(LookupFailure::AskLibc(_))) {
+                        break;
+                    }
+                }
+                outcome
+            }
+        }
+    }
+}
+
+/// A source's answer ends the search, as nsswitch.conf(5) has it without actions in brackets.
+fn settled(outcome: &Found) -> bool {
+    matches!(outcome, Ok(_) | Err(LookupFailure::AskLibc(_)))
+}
+
+fn sources(config: &Config) -> &[HostSource] {
+    match &config.hosts {
+        HostSources::Plain(sources) => sources,
+        // Changed since the route was chosen.
+        HostSources::Unusual(_) => &[],
+    }
+}
+
+/// Names are ASCII from here on: the router lets no other pass, and international names come encoded.
+fn text(host: &CStr) -> Result<&str, LookupFailure> {
+    host.to_str().map_err(|_| LookupFailure::NotFound)
+}
+
+/// One source's answer, with IPv4 addresses mapped where that is wanted.
+async fn wanted_from<F: Future<Output = Found>>(
+    wanted: Wanted,
+    mut ask: impl FnMut(Families) -> F,
+) -> Found {
+    let all = match wanted {
+        Wanted::Families(families) => return ask(families).await,
+        Wanted::Mapped { all } => all,
+    };
+    let v6 = ask(Families::V6).await;
+    if matches!(v6, Err(LookupFailure::AskLibc(_))) || v6.is_ok() && !all {
+        return v6;
+    }
+    let v4 = ask(Families::V4).await.map(|mut found| {
+        for address in &mut found.addresses {
+            *address = mapped(*address);
+        }
+        found
+    });
+    match (v6, v4) {
+        (Ok(mut v6), Ok(v4)) => {
+            v6.addresses.extend(v4.addresses);
+            Ok(v6)
+        }
+        (_, Err(LookupFailure::AskLibc(reason))) => Err(LookupFailure::AskLibc(reason)),
+        (Ok(v6), Err(_)) => Ok(v6),
+        (Err(_), Ok(v4)) => Ok(v4),
+        (Err(one), Err(other)) if one == other => Err(one),
+        (Err(_), Err(_)) => Err(LookupFailure::AskLibc(
+            "the two families failed in different ways",
+        )),
+    }
+}
