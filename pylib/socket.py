@@ -672,7 +672,11 @@ def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
     and `proto` narrow the choice unless 0; `flags` are AI_* ones. canonname is
     empty unless AI_CANONNAME asks for it.
     """
-    found = _socket.getaddrinfo(host, port, family, type, proto, flags)
+    return _members(_socket.getaddrinfo(host, port, family, type, proto, flags))
+
+
+def _members(found):
+    # Families and types are numbers to the native module.
     return [
         (_family_members.get(af, af), _kind_members.get(kind, kind), protocol, name, where)
         for af, kind, protocol, name, where in found

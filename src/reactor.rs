@@ -61,7 +61,9 @@ mod system;
 mod wait_list;
 
 #[cfg(all(not(loom), feature = "python"))]
-pub(crate) use self::{driver::poke_signal_target, park::poll_or_park_for_signals};
+pub(crate) use self::{
+    driver::poke_signal_target, park::poll_or_park_for_signals, system::eventfd,
+};
 #[cfg(not(loom))]
 pub use self::{
     driver::reclaim_idle_drivers,

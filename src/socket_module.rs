@@ -3,6 +3,7 @@
 mod addrinfo;
 mod conversions;
 mod integers;
+pub(crate) mod lookup_queue;
 mod name_errors;
 pub(crate) mod names;
 pub(crate) mod resolvers;

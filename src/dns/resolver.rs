@@ -11,7 +11,7 @@ use std::{
 };
 
 use socket2::SockAddr;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, task::AbortHandle};
 
 use super::{
     AddrInfo, EaiError, Hints, HostEntry, HostError, NameInfo,
@@ -104,7 +104,10 @@ impl Resolver {
 
     /// A resolver that asks `lookup` for every host that is not a numeric address.
     pub fn own(lookup: impl HostLookup) -> Self {
-        Self::of(Sources::Own(Arc::new(lookup)))
+        Self::of(Sources::Own {
+            lookup: Box::new(lookup),
+            runtime: Runtime::own(),
+        })
     }
 
     /// A resolver that knows numeric addresses only: every name is `EAI_NONAME`.
@@ -128,6 +131,16 @@ impl Resolver {
         if let Sources::System(client) = &*self.sources {
             client.clear_cache();
         }
+    }
+
+    /// Runs a future on the resolver's runtime: a look-up that no thread waits for.
+    pub(crate) fn spawn<F>(&self, future: F) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let handle = self.sources.runtime().handle()?;
+        let _inside = super::fork_gate::enter();
+        Ok(handle.spawn(future).abort_handle())
     }
 
     /// Which way [`Self::resolve`] would take, and why. Asks nobody.
@@ -174,6 +187,7 @@ impl Resolver {
     /// `future`, unless `deadline` comes first.
     async fn until<F: Future>(&self, deadline: Instant, future: F) -> Result<F::Output, EaiError> {
         self.sources
+            .runtime()
             .until(deadline, future)
             .await
             .map_err(|error| EaiError::from_io(&error))

@@ -1,6 +1,6 @@
 //! Where names come from: the machine's hosts file and name servers, in its own order, or the application's resolver.
 
-use std::{ffi::CStr, future::Future, io, net::IpAddr, sync::Arc, time::Instant};
+use std::{ffi::CStr, future::Future, net::IpAddr, sync::Arc};
 
 use super::{
     answers::{Wanted, mapped},
@@ -8,12 +8,15 @@ use super::{
     config::{Config, HostSource, HostSources},
     hosts,
     lookup::{Families, HostAddresses, HostLookup, HostNames, LookupFailure},
-    runtime,
+    runtime::Runtime,
 };
 
 pub(super) enum Sources {
     System(Client),
-    Own(Arc<dyn HostLookup>),
+    Own {
+        lookup: Box<dyn HostLookup>,
+        runtime: Runtime,
+    },
 }
 
 /// Why a host was not found, by one source.
@@ -21,18 +24,14 @@ type Found = Result<HostAddresses, LookupFailure>;
 
 impl Sources {
     pub(super) fn is_own(&self) -> bool {
-        matches!(self, Self::Own(_))
+        matches!(self, Self::Own { .. })
     }
 
-    /// `future`, or `ETIMEDOUT` at `deadline`.
-    pub(super) async fn until<F: Future>(
-        &self,
-        deadline: Instant,
-        future: F,
-    ) -> io::Result<F::Output> {
+    /// What turns timers and sockets for these sources.
+    pub(super) fn runtime(&self) -> &Runtime {
         match self {
-            Self::System(client) => client.runtime().until(deadline, future).await,
-            Self::Own(_) => runtime::Runtime::own().until(deadline, future).await,
+            Self::System(client) => client.runtime(),
+            Self::Own { runtime, .. } => runtime,
         }
     }
 
@@ -45,7 +44,9 @@ impl Sources {
     ) -> Found {
         let name = text(host)?;
         match self {
-            Self::Own(own) => wanted_from(wanted, |families| own.addresses(name, families)).await,
+            Self::Own { lookup, .. } => {
+                wanted_from(wanted, |families| lookup.addresses(name, families)).await
+            }
             Self::System(client) => {
                 let mut outcome = Err(LookupFailure::NotFound);
                 for source in sources(config) {
@@ -76,7 +77,7 @@ impl Sources {
     ) -> Found {
         let name = text(host)?;
         match self {
-            Self::Own(own) => own.addresses(name, families).await,
+            Self::Own { lookup, .. } => lookup.addresses(name, families).await,
             Self::System(client) => {
                 let mut outcome = Err(LookupFailure::NotFound);
                 for source in sources(config) {
@@ -100,7 +101,7 @@ impl Sources {
         address: IpAddr,
     ) -> Result<HostNames, LookupFailure> {
         match self {
-            Self::Own(own) => own.names(address).await,
+            Self::Own { lookup, .. } => lookup.names(address).await,
             Self::System(client) => {
                 let mut outcome = Err(LookupFailure::NotFound);
                 for source in sources(config) {

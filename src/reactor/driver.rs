@@ -112,7 +112,7 @@ fn wake_descriptor() -> io::Result<RawFd> {
     {
         return Ok(fd);
     }
-    let made = system::always_readable()?;
+    let made = system::eventfd(1)?;
     let fd = made.as_raw_fd();
     EVENTFD.get_or_init(|| system::identity(fd));
     // The one before, if any, has been closed behind our back.

@@ -22,10 +22,10 @@ pub fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: i32) -> io::Result<usi
     usize::try_from(received).map_err(|_| io::Error::last_os_error())
 }
 
-/// An eventfd that is readable for ever: see [`super::driver`].
-pub(super) fn always_readable() -> io::Result<OwnedFd> {
+/// An eventfd(2) with this count, non-blocking and not inherited by programs.
+pub(crate) fn eventfd(count: u32) -> io::Result<OwnedFd> {
     // SAFETY: `eventfd` takes no pointers.
-    let fd = unsafe { libc::eventfd(1, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    let fd = unsafe { libc::eventfd(count, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }

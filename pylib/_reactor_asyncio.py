@@ -1,0 +1,105 @@
+"""asyncio's loop.getaddrinfo() on the reactor's resolver.
+
+asyncio gives every look-up a thread of the loop's default executor, which has
+few: names whose servers do not answer starve whatever else waits for a thread.
+Here a look-up is a task of the resolver, and the loop watches one descriptor
+for all that are under way.
+
+The loop keeps asyncio's way where somebody else is in charge: in debug mode
+(asyncio logs slow look-ups there), where socket.getaddrinfo() was replaced, on
+loops that are not asyncio's own, and where only the C library knows the answer.
+"""
+
+import sys
+
+import socket
+from _reactor import LookupQueue
+
+_getaddrinfo = socket.getaddrinfo
+
+
+class _Lookups:
+    """The look-ups under way of one loop."""
+
+    def __init__(self):
+        self._queue = LookupQueue()
+        self._waiting = {}
+
+    def start(self, question):
+        """Begin one: its result, or its number, or None if asyncio has to do it."""
+        return self._queue.start(*question)
+
+    async def wait(self, loop, number):
+        """Wait for the end of one."""
+        if not self._waiting:
+            loop.add_reader(self._queue.fileno(), self._collect, loop)
+        future = self._waiting[number] = loop.create_future()
+        try:
+            return await future
+        finally:
+            if self._waiting.pop(number, None) is not None:
+                self._queue.cancel(number)
+                self._rest(loop)
+
+    def _collect(self, loop):
+        for number, result in self._queue.finished():
+            future = self._waiting.pop(number, None)
+            if future is None or future.done():
+                continue
+            if isinstance(result, BaseException):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+        self._rest(loop)
+
+    def _rest(self, loop):
+        # A loop that waits for no name watches no descriptor of ours.
+        if not self._waiting:
+            loop.remove_reader(self._queue.fileno())
+
+
+def _patch(loop_class):
+    in_executor = loop_class.getaddrinfo
+
+    async def getaddrinfo(self, host, port, *, family=0, type=0, proto=0, flags=0):
+        """getaddrinfo(host, port, ...) -> as socket.getaddrinfo(), without a thread."""
+        selector_loop = sys.modules["asyncio.selector_events"].BaseSelectorEventLoop
+        if (
+            isinstance(self, selector_loop)
+            and socket.getaddrinfo is _getaddrinfo
+            and not self.get_debug()
+        ):
+            lookups = self.__dict__.get("_reactor_lookups")
+            if lookups is None:
+                lookups = self._reactor_lookups = _Lookups()
+            found = lookups.start((host, port, family, type, proto, flags))
+            if found is not None:
+                if isinstance(found, int):
+                    found = await lookups.wait(self, found)
+                return socket._members(found)
+        return await in_executor(
+            self, host, port, family=family, type=type, proto=proto, flags=flags
+        )
+
+    loop_class.getaddrinfo = getaddrinfo
+
+
+class _Watch:
+    """Waits on sys.meta_path for asyncio, which most programs never import."""
+
+    # selector_events is imported when base_events is complete, and before any loop is made.
+    _SIGNAL = "asyncio.selector_events"
+
+    def find_spec(self, name, path=None, target=None):
+        if name == self._SIGNAL:
+            sys.meta_path.remove(self)
+            _patch(sys.modules["asyncio.base_events"].BaseEventLoop)
+        return None
+
+
+def install():
+    """Have every asyncio loop of this interpreter look names up this way."""
+    if _Watch._SIGNAL in sys.modules:
+        _patch(sys.modules["asyncio.base_events"].BaseEventLoop)
+    else:
+        sys.meta_path.insert(0, _Watch())

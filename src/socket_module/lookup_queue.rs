@@ -1,0 +1,228 @@
+//! Look-ups that no thread waits for: an event loop starts them and watches one descriptor for all.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    fs::File,
+    io::{self, Read, Write},
+    os::fd::{AsRawFd, RawFd},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use tokio::task::AbortHandle;
+
+use crate::{
+    dns::{AddrInfo, EaiError, Resolver},
+    reactor,
+};
+
+type Answer = Result<Vec<AddrInfo>, EaiError>;
+
+struct Queue {
+    /// An eventfd(2), readable while there are answers.
+    event: File,
+    state: Mutex<State>,
+    next: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    running: HashMap<u64, AbortHandle>,
+    finished: Vec<(u64, Answer)>,
+}
+
+/// How a look-up began.
+enum Started {
+    /// It had its answer at once.
+    Answered(Answer),
+    Running(u64),
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").finish_non_exhaustive()
+    }
+}
+
+impl Queue {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            event: reactor::eventfd(0)?.into(),
+            state: Mutex::default(),
+            next: AtomicU64::new(0),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        resolver: &Resolver,
+        mut answer: Pin<Box<dyn Future<Output = Answer> + Send>>,
+    ) -> io::Result<Started> {
+        // Hosts files and caches answer at the first poll. Whoever polls next brings a waker of its own.
+        if let Poll::Ready(answer) = answer
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            return Ok(Started::Answered(answer));
+        }
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let queue = Arc::downgrade(self);
+        // Held until the handle is in the table, so that an answer cannot come before it.
+        let mut state = self.lock();
+        let handle = resolver.spawn(async move {
+            let answer = answer.await;
+            if let Some(queue) = queue.upgrade() {
+                queue.finish(id, answer);
+            }
+        })?;
+        state.running.insert(id, handle);
+        Ok(Started::Running(id))
+    }
+
+    fn finish(&self, id: u64, answer: Answer) {
+        let mut state = self.lock();
+        if state.running.remove(&id).is_some() {
+            state.finished.push((id, answer));
+            // It fails only where it is readable already.
+            let _ = (&self.event).write(&1_u64.to_ne_bytes());
+        }
+    }
+
+    /// The answers that came since the last call.
+    fn take(&self) -> Vec<(u64, Answer)> {
+        let mut state = self.lock();
+        // It fails only where there is nothing to take.
+        let _ = (&self.event).read(&mut [0; 8]);
+        std::mem::take(&mut state.finished)
+    }
+
+    fn cancel(&self, id: u64) {
+        let mut state = self.lock();
+        state.finished.retain(|(finished, _)| *finished != id);
+        if let Some(handle) = state.running.remove(&id) {
+            handle.abort();
+        }
+    }
+
+    fn descriptor(&self) -> RawFd {
+        self.event.as_raw_fd()
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for handle in state.running.values() {
+            handle.abort();
+        }
+    }
+}
+
+#[rustpython_vm::pymodule(sub, name = "_reactor")]
+pub(crate) mod classes {
+    use std::sync::Arc;
+
+    use rustpython_vm::{
+        Py, PyObjectRef, PyPayload, PyResult, VirtualMachine, pyclass,
+        types::Constructor,
+    };
+
+    use super::{
+        super::{
+            addrinfo::{GetAddrInfoArgs, answer_tuples},
+            name_errors, resolvers,
+        },
+        Answer, Queue, Started,
+    };
+    use crate::{dns::Path, errors};
+
+    /// LookupQueue() -> a set of look-ups under way, for an event loop
+    ///
+    /// Its descriptor becomes readable when one of them has ended. No thread waits for them.
+    #[pyattr]
+    #[pyclass(name, module = "_reactor")]
+    #[derive(Debug, PyPayload)]
+    struct LookupQueue {
+        queue: Arc<Queue>,
+    }
+
+    impl Constructor for LookupQueue {
+        type Args = ();
+
+        fn py_new(
+            _class: &Py<rustpython_vm::builtins::PyType>,
+            (): (),
+            vm: &VirtualMachine,
+        ) -> PyResult<Self> {
+            let queue = Queue::new().map_err(|error| errors::from_io(vm, &error))?;
+            Ok(Self {
+                queue: Arc::new(queue),
+            })
+        }
+    }
+
+    #[pyclass(with(Constructor))]
+    impl LookupQueue {
+        /// fileno() -> the descriptor to watch
+        #[pymethod]
+        fn fileno(zelf: &Py<Self>) -> i32 {
+            zelf.queue.descriptor()
+        }
+
+        /// start(host, port, family=0, type=0, proto=0, flags=0) -> what getaddrinfo() returns, if that needs no
+        /// waiting; else the number of the look-up; None if only a thread can wait for it
+        #[pymethod]
+        fn start(zelf: &Py<Self>, args: GetAddrInfoArgs, vm: &VirtualMachine) -> PyResult<PyObjectRef> {
+            let question = args.question(vm)?;
+            let resolver = resolvers::of(vm);
+            let (host, service) = (question.host.as_deref(), question.service.as_deref());
+            if resolver.explain(host, service, question.hints).path == Path::Libc {
+                return Ok(vm.ctx.none());
+            }
+            question.audit(vm)?;
+            let asked = resolver.clone();
+            let answer = Box::pin(async move {
+                asked
+                    .resolve(question.host, question.service, question.hints, None)
+                    .await
+            });
+            match zelf.queue.start(&resolver, answer) {
+                Ok(Started::Answered(answer)) => answered(vm, answer),
+                Ok(Started::Running(id)) => Ok(vm.ctx.new_int(id).into()),
+                Err(error) => Err(errors::from_io(vm, &error)),
+            }
+        }
+
+        /// finished() -> [(number, result or exception), ...] of the look-ups that have ended since the last call
+        #[pymethod]
+        fn finished(zelf: &Py<Self>, vm: &VirtualMachine) -> Vec<PyObjectRef> {
+            let tuple = |(id, answer): (u64, Answer)| {
+                let result = answered(vm, answer).unwrap_or_else(Into::into);
+                vm.ctx
+                    .new_tuple(vec![vm.ctx.new_int(id).into(), result])
+                    .into()
+            };
+            zelf.queue.take().into_iter().map(tuple).collect()
+        }
+
+        /// cancel(number): forget a look-up
+        #[pymethod]
+        fn cancel(zelf: &Py<Self>, id: u64) {
+            zelf.queue.cancel(id);
+        }
+    }
+
+    fn answered(vm: &VirtualMachine, answer: Answer) -> PyResult<PyObjectRef> {
+        let list = answer.map_err(|error| name_errors::gaierror(vm, &error))?;
+        Ok(vm.ctx.new_list(answer_tuples(vm, list)?).into())
+    }
+}
