@@ -555,6 +555,9 @@ def getfqdn(name=""):
         name = gethostname()
     try:
         official, aliases, _ = gethostbyaddr(name)
+    except TimeoutError:
+        # Of a reactor.deadline(); the look-up itself has no such error.
+        raise
     except OSError:
         return name
     return next((known for known in (official, *aliases) if "." in known), official)

@@ -4,11 +4,11 @@ use std::io;
 
 use rustpython_vm::InterpreterBuilder;
 
-use crate::socket_module;
+use crate::{reactor_module, socket_module};
 
 /// Puts the reactor's sockets into an interpreter.
 pub trait ReactorSockets {
-    /// Replaces `_socket` and `socket` by the reactor's. Call it after the standard library's modules are added.
+    /// Replaces `_socket` and `socket` by the reactor's, and adds `reactor`. Call it after the standard library's modules are added.
     #[must_use]
     fn with_reactor_sockets(self) -> Self;
 }
@@ -16,10 +16,16 @@ pub trait ReactorSockets {
 impl ReactorSockets for InterpreterBuilder {
     fn with_reactor_sockets(self) -> Self {
         let native = socket_module::module_def(&self.ctx);
-        self.init_hook(move |vm| socket_module::stock::replace(vm, native))
+        let reactor = reactor_module::module_def(&self.ctx);
+        self.add_native_module(reactor)
+            .init_hook(move |vm| socket_module::stock::replace(vm, native))
             .add_frozen_modules(rustpython_vm::py_freeze!(
                 file = "../pylib/socket.py",
                 module_name = "socket"
+            ))
+            .add_frozen_modules(rustpython_vm::py_freeze!(
+                file = "../pylib/reactor.py",
+                module_name = "reactor"
             ))
     }
 }
