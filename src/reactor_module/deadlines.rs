@@ -2,6 +2,7 @@
 
 use std::{
     mem::MaybeUninit,
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -56,14 +57,14 @@ fn monotonic() -> Duration {
     )
 }
 
-/// A moment on the scale of `time.monotonic()`.
+/// A moment on the scale of `time.monotonic()`; always the same for the same one.
 fn on_monotonic_scale(moment: Instant) -> Duration {
-    // In this order: rounded down, so that nothing ends before it.
-    let monotonic = monotonic();
-    let now = Instant::now();
-    match moment.checked_duration_since(now) {
-        Some(ahead) => monotonic.saturating_add(ahead),
-        None => monotonic.saturating_sub(now.saturating_duration_since(moment)),
+    // In this order: rounded down by what passes between the two, so that nothing ends before it.
+    static ZERO: LazyLock<(Duration, Instant)> = LazyLock::new(|| (monotonic(), Instant::now()));
+    let (monotonic, zero) = *ZERO;
+    match moment.checked_duration_since(zero) {
+        Some(later) => monotonic.saturating_add(later),
+        None => monotonic.saturating_sub(zero.saturating_duration_since(moment)),
     }
 }
 
