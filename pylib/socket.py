@@ -555,6 +555,9 @@ def getfqdn(name=""):
         name = gethostname()
     try:
         official, aliases, _ = gethostbyaddr(name)
+    except TimeoutError:
+        # Of a reactor.deadline(); the look-up itself has no such error.
+        raise
     except OSError:
         return name
     return next((known for known in (official, *aliases) if "." in known), official)
@@ -685,3 +688,8 @@ def _members(found):
 
 if hasattr(_socket, "_register_face"):
     _socket._register_face(socket, AddressFamily, SocketKind)
+
+import _reactor_asyncio
+
+_reactor_asyncio.install()
+del _reactor_asyncio

@@ -4,6 +4,7 @@
 //! A thread that waits has detached from the VM, sleeps in its own driver and is woken by readiness, by `close`, by a changed
 //! timeout and by signals. Whatever woke it, it looks again: at the source, at the timeout, at Python's signal handlers.
 
+pub(crate) mod deadline;
 mod signals;
 mod timeout;
 
@@ -68,12 +69,18 @@ impl IntoPyException for Failure {
 ///
 /// # Errors
 ///
-/// `TimeoutError` when `deadline` passes first; the exception of a signal handler.
+/// `TimeoutError` when `deadline` or the thread's own (`reactor.deadline` in Python) passes first, and without a poll where the
+/// latter has passed before; the exception of a signal handler.
 pub fn block_on<F: Future>(
     vm: &VirtualMachine,
     future: F,
     deadline: Option<Instant>,
 ) -> PyResult<F::Output> {
+    let entered = deadline::nearest();
+    if deadline::has_passed(entered) {
+        return Err(errors::timed_out(vm));
+    }
+    let deadline = deadline::earlier(deadline, entered);
     wait(vm, future, || Ok(deadline)).map_err(|failure| failure.into_pyexception(vm))
 }
 
@@ -105,6 +112,8 @@ pub(crate) struct Call<'a> {
     timeout: &'a Timeout,
     /// The call's `MSG_*` flags, as Python gave them.
     flags: i32,
+    /// The thread's deadline (`reactor.deadline`) when the call began.
+    until: Option<Instant>,
     /// Started by the first wait: most calls have none.
     clock: Option<Clock<'a>>,
     /// How often it has paused.
@@ -142,9 +151,39 @@ impl<'a> Call<'a> {
             source,
             timeout,
             flags,
+            until: deadline::nearest(),
             clock: None,
             pauses: 0,
         }
+    }
+
+    /// Fails where the thread's deadline has passed, even if there is data: with a peer that sends a little now and then, a loop of
+    /// calls would never end else. Not in a call that never waits: it is left alone, as event loops make such.
+    ///
+    /// Asked for when a call begins, and before each further part of its work.
+    #[inline]
+    pub(crate) fn check_deadline(&self) -> Result<(), Failure> {
+        match self.until {
+            None => Ok(()),
+            Some(until) => self.check_passed(until),
+        }
+    }
+
+    #[cold]
+    fn check_passed(&self, until: Instant) -> Result<(), Failure> {
+        if Instant::now() >= until && !self.never_waits() {
+            return Err(Failure::TimedOut);
+        }
+        Ok(())
+    }
+
+    /// Whether CPython does not wait.
+    ///
+    /// Without a timeout, the kernel decides there: it does not wait if a flag says so, or if somebody has made the
+    /// descriptor non-blocking behind our back.
+    fn never_waits(&self) -> bool {
+        let kernel_would_not = || self.flags & NEVER_WAITS != 0 || self.source.is_nonblocking();
+        self.timeout.is_nonblocking() || self.timeout.is_none() && kernel_would_not()
     }
 
     /// Repeats `attempt`, a system call that does not block, until it does not say that it would.
@@ -186,15 +225,11 @@ impl<'a> Call<'a> {
     }
 
     /// Before a call's first wait: fails with `would_block` where CPython does not wait.
-    ///
-    /// Without a timeout, the kernel decides there: it does not wait if a flag says so, or if somebody has made the
-    /// descriptor non-blocking behind our back.
     pub(crate) fn begin_waiting(&mut self, would_block: i32) -> Result<(), Failure> {
         if self.clock.is_some() {
             return Ok(());
         }
-        let kernel_would_not = || self.flags & NEVER_WAITS != 0 || self.source.is_nonblocking();
-        if self.timeout.is_nonblocking() || self.timeout.is_none() && kernel_would_not() {
+        if self.never_waits() {
             return Err(Failure::Errno(would_block));
         }
         self.clock = Some(Clock::new(self.timeout));
@@ -257,6 +292,7 @@ impl<'a> Call<'a> {
         if self.timeout.is_nonblocking() {
             return Err(Failure::Errno(libc::EAGAIN));
         }
-        Ok(self.clock.as_ref().and_then(Clock::deadline))
+        let own = self.clock.as_ref().and_then(Clock::deadline);
+        Ok(deadline::earlier(own, self.until))
     }
 }

@@ -2,13 +2,13 @@
 
 use std::io;
 
-use rustpython_vm::InterpreterBuilder;
+use rustpython_vm::{InterpreterBuilder, py_freeze};
 
-use crate::{dns::Resolver, socket_module};
+use crate::{dns::Resolver, reactor_module, socket_module};
 
 /// Puts the reactor's sockets into an interpreter.
 pub trait ReactorSockets {
-    /// Replaces `_socket` and `socket` by the reactor's. Call it after the standard library's modules are added.
+    /// Replaces `_socket` and `socket` by the reactor's, and adds `reactor`. Call it after the standard library's modules are added.
     #[must_use]
     fn with_reactor_sockets(self) -> Self;
 
@@ -31,14 +31,24 @@ impl ReactorSockets for InterpreterBuilder {
 
 fn install(builder: InterpreterBuilder, resolver: Option<Resolver>) -> InterpreterBuilder {
     let native = socket_module::module_def(&builder.ctx);
+    let reactor = reactor_module::module_def(&builder.ctx);
     builder
+        .add_native_module(reactor)
         .init_hook(move |vm| {
             socket_module::stock::replace(vm, native);
             socket_module::resolvers::choose(vm, resolver);
         })
-        .add_frozen_modules(rustpython_vm::py_freeze!(
+        .add_frozen_modules(py_freeze!(
             file = "../pylib/socket.py",
             module_name = "socket"
+        ))
+        .add_frozen_modules(py_freeze!(
+            file = "../pylib/reactor.py",
+            module_name = "reactor"
+        ))
+        .add_frozen_modules(py_freeze!(
+            file = "../pylib/_reactor_asyncio.py",
+            module_name = "_reactor_asyncio"
         ))
 }
 

@@ -33,6 +33,8 @@ mod errors;
 #[cfg(feature = "python")]
 mod install;
 #[cfg(feature = "python")]
+mod reactor_module;
+#[cfg(feature = "python")]
 mod socket_module;
 #[cfg(feature = "python")]
 mod socket_type;

@@ -1,10 +1,9 @@
 //! Floor 2: the Python module `_socket`: its functions, its constants and the class of sockets.
 
-mod addrinfo;
+pub(crate) mod addrinfo;
 mod conversions;
 mod integers;
-pub(crate) mod lookup_queue;
-mod name_errors;
+pub(crate) mod name_errors;
 pub(crate) mod names;
 pub(crate) mod resolvers;
 pub(crate) mod stock;

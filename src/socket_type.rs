@@ -109,13 +109,21 @@ impl PySocket {
     }
 
     /// Runs a call that may wait, with these `MSG_*` flags.
+    ///
+    /// # Errors
+    ///
+    /// Those of the call; the time-out, where the thread's deadline has passed before.
     fn blocking<R>(
         &self,
         vm: &VirtualMachine,
         flags: i32,
         f: impl FnOnce(&mut Call<'_>, &Source) -> Result<R, Failure>,
     ) -> Result<R, Failure> {
-        self.on_open(|source| f(&mut Call::new(vm, source, &self.timeout, flags), source))
+        self.on_open(|source| {
+            let mut call = Call::new(vm, source, &self.timeout, flags);
+            call.check_deadline()?;
+            f(&mut call, source)
+        })
     }
 
     /// The descriptor's number, -1 when closed.

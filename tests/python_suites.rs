@@ -147,6 +147,7 @@ suites! {
     close_wakes: 300,
     descriptor_reuse: 300,
     timeouts: 300,
+    deadlines: 300,
     tls_refused: 100,
     signals: 300,
     fork: 300,

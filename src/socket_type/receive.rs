@@ -167,7 +167,7 @@ pub(super) fn wait_for_all<T>(
     let peek = flags & libc::MSG_PEEK != 0;
     socket.blocking(vm, flags, |call, source| {
         let (mut total, extra) = call.run(Direction::Read, |fd| attempt(fd, 0, flags))?;
-        while total > 0 && total < size {
+        while total > 0 && total < size && call.check_deadline().is_ok() {
             let tick = source.tick(Direction::Read);
             let received = source.with_fd(|fd| -> io::Result<_> {
                 let received = attempt(fd, if peek { 0 } else { total }, flags)?.0;
@@ -203,7 +203,7 @@ fn wait_for_rest(call: &mut Call<'_>, tick: u32) -> Result<bool, Failure> {
         Err(failure) => Err(failure),
         Ok(()) => match call.wait_unless_signal(Direction::Read, tick) {
             Ok(wake) => Ok(wake == Wake::Event),
-            // A time-out can only be one that another thread has set meanwhile.
+            // A time-out can only be one that another thread has set meanwhile, or the thread's deadline.
             Err(Failure::TimedOut | Failure::Errno(libc::EAGAIN)) => Ok(false),
             Err(failure) => Err(failure),
         },

@@ -98,7 +98,7 @@ pub(super) fn complete(
     length: usize,
     mut attempt: impl FnMut(BorrowedFd<'_>, usize) -> io::Result<usize>,
 ) -> Result<usize, Failure> {
-    while sent < length {
+    while sent < length && call.check_deadline().is_ok() {
         let tick = source.tick(Direction::Write);
         match source.with_fd(|fd| attempt(fd, sent)) {
             Some(Ok(more)) => sent += more,
@@ -110,7 +110,7 @@ pub(super) fn complete(
                 }
                 match call.wait_unless_signal(Direction::Write, tick) {
                     Ok(Wake::Event) => {}
-                    // A time-out can only be one that another thread has set meanwhile.
+                    // A time-out can only be one that another thread has set meanwhile, or the thread's deadline.
                     Ok(Wake::Signal) | Err(Failure::TimedOut | Failure::Errno(libc::EAGAIN)) => {
                         break;
                     }
@@ -141,6 +141,7 @@ pub(super) fn send_all(
                 return Ok(());
             }
             run_handlers(vm)?;
+            call.check_deadline()?;
         }
     })
 }

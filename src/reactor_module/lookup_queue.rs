@@ -132,18 +132,18 @@ pub(crate) mod classes {
     use std::sync::Arc;
 
     use rustpython_vm::{
-        Py, PyObjectRef, PyPayload, PyResult, VirtualMachine, pyclass,
-        types::Constructor,
+        Py, PyObjectRef, PyPayload, PyResult, VirtualMachine, pyclass, types::Constructor,
     };
 
-    use super::{
-        super::{
+    use super::{Answer, Queue, Started};
+    use crate::{
+        dns::Path,
+        errors,
+        socket_module::{
             addrinfo::{GetAddrInfoArgs, answer_tuples},
             name_errors, resolvers,
         },
-        Answer, Queue, Started,
     };
-    use crate::{dns::Path, errors};
 
     /// LookupQueue() -> a set of look-ups under way, for an event loop
     ///
@@ -181,7 +181,11 @@ pub(crate) mod classes {
         /// start(host, port, family=0, type=0, proto=0, flags=0) -> what getaddrinfo() returns, if that needs no
         /// waiting; else the number of the look-up; None if only a thread can wait for it
         #[pymethod]
-        fn start(zelf: &Py<Self>, args: GetAddrInfoArgs, vm: &VirtualMachine) -> PyResult<PyObjectRef> {
+        fn start(
+            zelf: &Py<Self>,
+            args: GetAddrInfoArgs,
+            vm: &VirtualMachine,
+        ) -> PyResult<PyObjectRef> {
             let question = args.question(vm)?;
             let resolver = resolvers::of(vm);
             let (host, service) = (question.host.as_deref(), question.service.as_deref());
