@@ -146,6 +146,7 @@ suites! {
     constants: 100,
     close_wakes: 300,
     descriptor_reuse: 300,
+    names: 400,
     timeouts: 300,
     deadlines: 300,
     tls_refused: 100,

@@ -1,6 +1,7 @@
 //! A resolver: what an application or an interpreter looks names up with.
 
 use std::{
+    env,
     ffi::{CStr, CString},
     fmt,
     future::Future,
@@ -91,14 +92,25 @@ impl Resolver {
         }
     }
 
-    /// The process's resolver, which answers as the machine's C library does.
+    /// [`Self::builder`] as the process's environment would have it: `REACTOR_DNS_CACHE` is the number of cache entries.
+    fn builder_from_environment() -> ResolverBuilder {
+        let builder = Self::builder();
+        let entries = env::var("REACTOR_DNS_CACHE").ok();
+        match entries.and_then(|entries| entries.trim().parse().ok()) {
+            Some(entries) => builder.cache_entries(entries),
+            None => builder,
+        }
+    }
+
+    /// The process's resolver, which answers as the machine's C library does. The environment variable
+    /// `REACTOR_DNS_CACHE`, read at the first look-up, says how many answers it remembers (0: none).
     pub fn system() -> Self {
         // A forked child makes its own: the parent's locks and sockets are not for it.
         static SYSTEM: ForkMutex<Option<Resolver>> = ForkMutex::new(None);
         if let Some(resolver) = &*SYSTEM.lock() {
             return resolver.clone();
         }
-        let made = Self::builder().build();
+        let made = Self::builder_from_environment().build();
         SYSTEM.lock().get_or_insert(made).clone()
     }
 
@@ -209,7 +221,7 @@ impl Resolver {
         };
         let wanted = Wanted::from_hints(hints)?;
         let kinds = answers::kinds(service.as_deref(), hints)?;
-        match self.sources.addresses(config.get(), name, wanted).await {
+        match self.sources.addresses(&mut config, name, wanted).await {
             Ok(found) => Ok(answers::list(found, &kinds, hints.flags)),
             Err(LookupFailure::AskLibc(reason)) => {
                 tracing::debug!(?host, reason, "the C library is asked after all");
@@ -236,7 +248,7 @@ impl Resolver {
             }
             _ => return libc_gethostbyname(host, family).await,
         };
-        match self.sources.entry(config.get(), &host, families).await {
+        match self.sources.entry(&mut config, &host, families).await {
             Ok(found) => Ok(HostEntry {
                 name: found.canonical,
                 aliases: found.aliases,
@@ -314,3 +326,6 @@ pub(super) fn host_error(failure: LookupFailure) -> HostError {
     };
     HostError { code, errno: None }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ pub(super) async fn gethostbyaddr(
     let mut config = Reading::default();
     let route = route::by_address(address, sources.is_own(), &mut config);
     if route.path != Path::Libc {
-        match sources.names(config.get(), address).await {
+        match sources.names(&mut config, address).await {
             Ok(found) => {
                 return Ok(HostEntry {
                     name: found.canonical,
@@ -61,7 +61,7 @@ pub(super) async fn getnameinfo(
         let mut config = Reading::default();
         let route = route::by_address(ip, sources.is_own(), &mut config);
         if route.path != Path::Libc {
-            let host = match sources.names(config.get(), ip).await {
+            let host = match sources.names(&mut config, ip).await {
                 Ok(found) => Some(Ok(found.canonical)),
                 Err(
                     LookupFailure::NotFound | LookupFailure::NoData | LookupFailure::NoRecovery,

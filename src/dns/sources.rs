@@ -1,6 +1,6 @@
 //! Where names come from: the machine's hosts file and name servers, in its own order, or the application's resolver.
 
-use std::{ffi::CStr, future::Future, net::IpAddr, sync::Arc};
+use std::{ffi::CStr, future::Future, net::IpAddr};
 
 use super::{
     answers::{Wanted, mapped},
@@ -8,6 +8,7 @@ use super::{
     config::{Config, HostSource, HostSources},
     hosts,
     lookup::{Families, HostAddresses, HostLookup, HostNames, LookupFailure},
+    route::Reading,
     runtime::Runtime,
 };
 
@@ -38,7 +39,7 @@ impl Sources {
     /// The addresses of a host for getaddrinfo(3).
     pub(super) async fn addresses(
         &self,
-        config: &Arc<Config>,
+        config: &mut Reading,
         host: &CStr,
         wanted: Wanted,
     ) -> Found {
@@ -48,6 +49,7 @@ impl Sources {
                 wanted_from(wanted, |families| lookup.addresses(name, families)).await
             }
             Self::System(client) => {
+                let config = config.get();
                 let mut outcome = Err(LookupFailure::NotFound);
                 for source in sources(config) {
                     outcome = wanted_from(wanted, |families| async move {
@@ -71,7 +73,7 @@ impl Sources {
     /// The entry of a host for gethostbyname2(3).
     pub(super) async fn entry(
         &self,
-        config: &Arc<Config>,
+        config: &mut Reading,
         host: &CStr,
         families: Families,
     ) -> Found {
@@ -79,6 +81,7 @@ impl Sources {
         match self {
             Self::Own { lookup, .. } => lookup.addresses(name, families).await,
             Self::System(client) => {
+                let config = config.get();
                 let mut outcome = Err(LookupFailure::NotFound);
                 for source in sources(config) {
                     outcome = match source {
@@ -97,12 +100,13 @@ impl Sources {
     /// The names of an address.
     pub(super) async fn names(
         &self,
-        config: &Arc<Config>,
+        config: &mut Reading,
         address: IpAddr,
     ) -> Result<HostNames, LookupFailure> {
         match self {
             Self::Own { lookup, .. } => lookup.names(address).await,
             Self::System(client) => {
+                let config = config.get();
                 let mut outcome = Err(LookupFailure::NotFound);
                 for source in sources(config) {
                     outcome = match source {

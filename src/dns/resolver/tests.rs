@@ -1,0 +1,213 @@
+//! Resolvers of the application's own. What the machine's answers are held against the C library elsewhere
+//! (`dns-differential`).
+
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::pin,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::{Context, Poll, Waker},
+};
+
+use super::*;
+use crate::dns::lookup::{BoxFuture, HostAddresses, HostNames};
+
+/// Knows `both.test`, `four.test` and `six.test`, and counts the questions.
+#[derive(Default)]
+struct Table {
+    asked: Arc<AtomicUsize>,
+}
+
+const V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+
+impl HostLookup for Table {
+    fn addresses<'a>(
+        &'a self,
+        host: &'a str,
+        families: Families,
+    ) -> BoxFuture<'a, Result<HostAddresses, LookupFailure>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move {
+            let known = match host {
+                "both.test" => vec![V4, V6],
+                "four.test" => vec![V4],
+                "six.test" => vec![V6],
+                "later.test" => return Err(LookupFailure::TryAgain),
+                _ => return Err(LookupFailure::NotFound),
+            };
+            let wanted = |address: &IpAddr| match address {
+                IpAddr::V4(_) => families.v4(),
+                IpAddr::V6(_) => families.v6(),
+            };
+            let addresses: Vec<_> = known.into_iter().filter(wanted).collect();
+            if addresses.is_empty() {
+                return Err(LookupFailure::NoData);
+            }
+            Ok(HostAddresses {
+                canonical: b"canonical.test".to_vec(),
+                aliases: vec![host.as_bytes().to_vec()],
+                addresses,
+            })
+        })
+    }
+
+    fn names(&self, address: IpAddr) -> BoxFuture<'_, Result<HostNames, LookupFailure>> {
+        Box::pin(async move {
+            if address != V4 {
+                return Err(LookupFailure::NotFound);
+            }
+            Ok(HostNames {
+                canonical: b"four.test".to_vec(),
+                aliases: vec![],
+            })
+        })
+    }
+}
+
+/// These look-ups have their answers at once.
+fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+fn c(text: &str) -> CString {
+    CString::new(text).unwrap()
+}
+
+fn addresses(resolver: &Resolver, host: &str, hints: Hints) -> Result<Vec<SocketAddr>, i32> {
+    let hints = Hints {
+        socktype: libc::SOCK_STREAM,
+        ..hints
+    };
+    let answer = now(resolver.resolve(Some(c(host)), Some(c("80")), hints, None));
+    let list = answer.map_err(|error| error.code)?;
+    Ok(list
+        .into_iter()
+        .filter_map(|info| info.address.as_socket())
+        .collect())
+}
+
+fn family(family: i32) -> Hints {
+    Hints {
+        family,
+        ..Hints::default()
+    }
+}
+
+fn at(address: IpAddr) -> SocketAddr {
+    SocketAddr::new(address, 80)
+}
+
+#[test]
+fn families_and_mapped_addresses() {
+    let resolver = Resolver::own(Table::default());
+    let mut both = addresses(&resolver, "both.test", family(0)).unwrap();
+    both.sort();
+    assert_eq!(both, [at(V4), at(V6)]);
+    assert_eq!(
+        addresses(&resolver, "both.test", family(libc::AF_INET)),
+        Ok(vec![at(V4)])
+    );
+    assert_eq!(
+        addresses(&resolver, "both.test", family(libc::AF_INET6)),
+        Ok(vec![at(V6)])
+    );
+    assert_eq!(
+        addresses(&resolver, "four.test", family(libc::AF_INET6)),
+        Err(libc::EAI_NODATA)
+    );
+    let mapped = Hints {
+        flags: libc::AI_V4MAPPED,
+        family: libc::AF_INET6,
+        ..Hints::default()
+    };
+    let clothed = at(Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped().into());
+    assert_eq!(addresses(&resolver, "four.test", mapped), Ok(vec![clothed]));
+    assert_eq!(addresses(&resolver, "six.test", mapped), Ok(vec![at(V6)]));
+    assert_eq!(addresses(&resolver, "both.test", mapped), Ok(vec![at(V6)]));
+    let all = Hints {
+        flags: libc::AI_V4MAPPED | libc::AI_ALL,
+        ..mapped
+    };
+    let mut both = addresses(&resolver, "both.test", all).unwrap();
+    both.sort();
+    let mut expected = [clothed, at(V6)];
+    expected.sort();
+    assert_eq!(both, expected);
+}
+
+#[test]
+fn failures_have_their_codes() {
+    let resolver = Resolver::own(Table::default());
+    let code = |host| addresses(&resolver, host, Hints::default()).unwrap_err();
+    assert_eq!(code("later.test"), libc::EAI_AGAIN);
+    assert_eq!(code("nosuch.test"), libc::EAI_NONAME);
+    assert_eq!(code(""), libc::EAI_NONAME);
+    assert_eq!(
+        addresses(&resolver, "both.test", family(99)),
+        Err(libc::EAI_FAMILY)
+    );
+    let error = now(resolver.gethostbyname(c("six.test"), libc::AF_INET)).unwrap_err();
+    assert_eq!(error.code, HostError::NO_DATA);
+}
+
+#[test]
+fn canonical_name_is_in_the_first_answer_only() {
+    let resolver = Resolver::own(Table::default());
+    let hints = Hints {
+        flags: libc::AI_CANONNAME,
+        ..Hints::default()
+    };
+    let list = now(resolver.resolve(Some(c("four.test")), None, hints, None)).unwrap();
+    let names: Vec<_> = list.into_iter().map(|info| info.canonical_name).collect();
+    assert_eq!(names, [Some(b"canonical.test".to_vec()), None, None]);
+}
+
+#[test]
+fn older_look_ups() {
+    let resolver = Resolver::own(Table::default());
+    let entry = now(resolver.gethostbyname(c("four.test"), libc::AF_INET)).unwrap();
+    assert_eq!(entry.name, b"canonical.test");
+    assert_eq!(entry.aliases, [b"four.test"]);
+    assert_eq!(entry.addresses, [V4]);
+    let entry = now(resolver.gethostbyaddr(V4)).unwrap();
+    assert_eq!(
+        (entry.name, entry.family),
+        (b"four.test".to_vec(), libc::AF_INET)
+    );
+    let info = now(resolver.getnameinfo(at(V4).into(), 0)).unwrap();
+    assert_eq!(info.host, b"four.test");
+    assert_eq!(info.service, b"http");
+    let unknown = now(resolver.getnameinfo(at(V6).into(), 0)).unwrap();
+    assert_eq!(unknown.host, b"2001:db8::1");
+    let error = now(resolver.getnameinfo(at(V6).into(), libc::NI_NAMEREQD)).unwrap_err();
+    assert_eq!(error.code, libc::EAI_NONAME);
+}
+
+#[test]
+fn figures_are_nobodys_business() {
+    let table = Table::default();
+    let asked = table.asked.clone();
+    let resolver = Resolver::own(table);
+    for host in ["127.0.0.1", "127.1", "::1"] {
+        addresses(&resolver, host, Hints::default()).unwrap();
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+    addresses(&resolver, "both.test", Hints::default()).unwrap();
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn no_names_at_all() {
+    let resolver = Resolver::without_names();
+    for host in ["localhost", "www.test", "odd name", "b\u{fc}cher.test"] {
+        assert_eq!(
+            addresses(&resolver, host, Hints::default()),
+            Err(libc::EAI_NONAME),
+            "{host}"
+        );
+    }
+    assert!(addresses(&resolver, "127.0.0.1", Hints::default()).is_ok());
+}

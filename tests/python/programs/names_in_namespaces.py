@@ -1,0 +1,316 @@
+"""Look-ups with a name server of the test's own: run by test_names.py, in namespaces of its own.
+
+As a module of unittest, by `unshare --map-root-user --mount --net`: it puts files of its own over /etc/resolv.conf and others.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+import reactor  # noqa: E402
+from support import DEADLINE, Worker, run_python, wait_for  # noqa: E402
+
+# Exit code: the namespaces do not allow it.
+NO_NAMESPACES = 77
+
+CONFIGURATION = {
+    "/etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:30 attempts:1\n",
+    "/etc/nsswitch.conf": "hosts: files dns\nservices: files\n",
+    "/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n192.0.2.7 seven.test alias7\n",
+}
+
+
+def put(path, text):
+    """Show `text` as the file `path`, in this mount namespace."""
+    with tempfile.NamedTemporaryFile("w", delete=False) as file:
+        file.write(text)
+    subprocess.run(["mount", "--bind", file.name, path], check=True)
+
+
+def setUpModule():
+    try:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        for path, text in CONFIGURATION.items():
+            put(path, text)
+    except (OSError, subprocess.CalledProcessError) as why:
+        print(why, file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(NO_NAMESPACES)
+    server = subprocess.Popen(
+        [sys.executable, os.path.join(HERE, "name_server.py"), "127.0.0.1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+    def stop():
+        server.stdin.close()
+        server.stdout.close()
+        server.wait(DEADLINE)
+
+    unittest.addModuleCleanup(stop)
+    assert server.stdout.readline() == b"ready\n"
+
+
+def ipv4(number):
+    return socket.inet_ntoa((10 << 24 | number).to_bytes(4, "big"))
+
+
+def look_up(name, family=socket.AF_INET):
+    return [entry[4][0] for entry in socket.getaddrinfo(name, 80, family, socket.SOCK_STREAM)]
+
+
+def asked():
+    """How many queries the server has had."""
+    (address,) = look_up("asked.test")
+    return int.from_bytes(socket.inet_aton(address)[1:], "big")
+
+
+def queries_of(call):
+    before = asked()
+    call()
+    # The question for the number is one, or for it and the other family's.
+    return asked() - before - 1
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+
+class Answers(unittest.TestCase):
+    def setUp(self):
+        reactor.dns_cache_clear()
+
+    def test_the_way_is_ours(self):
+        path, reason = reactor.explain_resolve("n1.test", 80)
+        self.assertEqual(path, "names", reason)
+        self.assertEqual(reactor.explain_resolve("127.0.0.1", 80)[0], "numeric")
+        self.assertEqual(reactor.explain_resolve("odd name.test", 80)[0], "libc")
+
+    def test_both_families(self):
+        found = look_up("n5.test", 0)
+        self.assertEqual(sorted(found), ["10.0.0.5", "2001:db8::5"])
+        self.assertEqual(look_up("n5.test", socket.AF_INET6), ["2001:db8::5"])
+        self.assertEqual(socket.gethostbyname("n5.test"), "10.0.0.5")
+        self.assertEqual(socket.gethostbyname_ex("n5.test"), ("n5.test", [], ["10.0.0.5"]))
+
+    def test_hosts_file(self):
+        self.assertEqual(queries_of(lambda: look_up("alias7")), 0)
+        self.assertEqual(look_up("alias7"), ["192.0.2.7"])
+        self.assertEqual(socket.gethostbyaddr("192.0.2.7"), ("seven.test", ["alias7"], ["192.0.2.7"]))
+        self.assertEqual(socket.getnameinfo(("192.0.2.7", 80), 0)[0], "seven.test")
+
+    def test_failures(self):
+        for name, code in ("gone.test", socket.EAI_NONAME), ("t9.test", socket.EAI_NODATA):
+            with self.subTest(name), self.assertRaises(socket.gaierror) as caught:
+                look_up(name, socket.AF_INET6)
+            self.assertEqual(caught.exception.errno, code)
+
+    def test_the_cache(self):
+        self.assertEqual(queries_of(lambda: look_up("n6.test")), 1)
+        self.assertEqual(queries_of(lambda: look_up("N6.Test.")), 0)
+        reactor.dns_cache_clear()
+        self.assertEqual(queries_of(lambda: look_up("n6.test")), 1)
+        for times in 1, 0:
+            with self.subTest(times):
+
+                def absent():
+                    self.assertRaises(socket.gaierror, look_up, "gone6.test")
+
+                self.assertEqual(queries_of(absent), times)
+        # Not to be remembered at all.
+        for _ in range(2):
+            self.assertEqual(queries_of(lambda: look_up("t0.test")), 1)
+
+    def test_the_cache_switched_off(self):
+        program = "import socket; [socket.gethostbyname('n8.test') for _ in range(5)]"
+
+        def run(entries):
+            done = run_python("-c", program, env={**os.environ, "REACTOR_DNS_CACHE": entries})
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+        self.assertEqual(queries_of(lambda: run("0")), 5)
+        self.assertEqual(queries_of(lambda: run("100")), 1)
+
+    def test_a_changed_hosts_file_counts_at_once(self):
+        self.assertEqual(look_up("n9.test"), ["10.0.0.9"])
+        with open("/etc/hosts", "a") as file:
+            file.write("192.0.2.9 n9.test\n")
+        self.assertEqual(look_up("n9.test"), ["192.0.2.9"])
+        with open("/etc/hosts", "w") as file:
+            file.write(CONFIGURATION["/etc/hosts"])
+        self.assertEqual(look_up("n9.test"), ["10.0.0.9"])
+
+    def test_a_changed_resolv_conf_counts_at_once(self):
+        self.assertEqual(look_up("n10.test"), ["10.0.0.10"])
+        with open("/etc/resolv.conf", "w") as file:
+            # Nobody listens there.
+            file.write("nameserver 127.0.0.99\noptions timeout:1 attempts:1\n")
+        try:
+            with self.assertRaises(socket.gaierror) as caught:
+                look_up("n10.test")
+            self.assertEqual(caught.exception.errno, socket.EAI_AGAIN)
+        finally:
+            with open("/etc/resolv.conf", "w") as file:
+                file.write(CONFIGURATION["/etc/resolv.conf"])
+        self.assertEqual(look_up("n10.test"), ["10.0.0.10"])
+
+
+class Silence(unittest.TestCase):
+    """A name server that takes the query and never answers."""
+
+    def test_deadline(self):
+        before = time.monotonic()
+        with self.assertRaises(TimeoutError), reactor.deadline(0.5):
+            look_up("silent.test")
+        self.assertGreaterEqual(time.monotonic() - before, 0.5)
+
+    def test_control_c(self):
+        program = """
+import socket, sys, time
+print("ready", flush=True)
+try:
+    socket.getaddrinfo("silent.test", 80)
+except KeyboardInterrupt:
+    print(time.monotonic())
+"""
+        for _ in range(10):
+            child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+            self.assertEqual(child.stdout.readline(), "ready\n")
+            # Into the look-up: its question is under way.
+            wait_for(lambda: has_udp_socket(child.pid), "the question")
+            sent = time.monotonic()
+            child.send_signal(signal.SIGINT)
+            out, _ = child.communicate(timeout=DEADLINE)
+            self.assertEqual(child.returncode, 0, "no thread may keep the interpreter from its end")
+            print(f"  Ctrl-C to KeyboardInterrupt: {(float(out) - sent) * 1000:.1f} ms", file=sys.stderr)
+
+
+def has_udp_socket(pid):
+    with open("/proc/net/udp") as table:
+        sockets = {f"socket:[{line.split()[9]}]" for line in list(table)[1:]}
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            if os.readlink(f"/proc/{pid}/fd/{number}") in sockets:
+                return True
+        except OSError:
+            continue
+    return False
+
+
+class Crowds(unittest.TestCase):
+    COUNT = 10_000
+
+    def test_asyncio(self):
+        names = range(100_000, 100_000 + self.COUNT)
+        most = [0, 0]
+
+        async def one(loop, number):
+            found = await loop.getaddrinfo(f"n{number}.test", 80, family=socket.AF_INET, type=socket.SOCK_STREAM)
+            self.assertEqual(found, [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ipv4(number), 80))])
+            self.assertIsInstance(found[0][0], socket.AddressFamily)
+            if number % 100 == 0:
+                most[:] = max(most[0], descriptors()), max(most[1], threads())
+
+        async def everything():
+            loop = asyncio.get_running_loop()
+            await asyncio.gather(*(one(loop, number) for number in names))
+            self.assertIsNone(loop._default_executor, "no thread a look-up")
+
+        before = descriptors(), threads()
+        asyncio.run(everything())
+        print(f"  at most {most[0]} descriptors and {most[1]} threads, before {before}", file=sys.stderr)
+        self.assertLess(most[0], before[0] + 1100)
+        self.assertLess(most[1], before[1] + 10)
+
+    def test_threads(self):
+        each = self.COUNT // 200
+
+        def work(start):
+            for number in range(start, start + each):
+                self.assertEqual(look_up(f"n{number}.test"), [ipv4(number)])
+
+        workers = [Worker(work, 200_000 + index * each) for index in range(200)]
+        most = descriptors()
+        for worker in workers:
+            worker.result(DEADLINE * 4)
+        self.assertLess(most, 2000)
+
+    def test_silent_names_starve_nobody(self):
+        async def everything():
+            loop = asyncio.get_running_loop()
+            waiting = [
+                asyncio.ensure_future(loop.getaddrinfo(f"silent{number}.test", 80)) for number in range(64)
+            ]
+            await asyncio.sleep(0)
+            async with asyncio.timeout(DEADLINE):
+                self.assertEqual(await loop.run_in_executor(None, lambda: 7), 7)
+                found = await loop.getaddrinfo("n1.test", 80, family=socket.AF_INET)
+                self.assertEqual(found[0][4], ("10.0.0.1", 80))
+            for task in waiting:
+                self.assertFalse(task.done())
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+        before = descriptors()
+        asyncio.run(everything())
+        wait_for(lambda: descriptors() <= before + 4, "the sockets of abandoned look-ups to go")
+
+
+class Forks(unittest.TestCase):
+    ROUNDS = 1_000
+
+    def test_fork_during_look_ups(self):
+        over = threading.Event()
+
+        def work(start):
+            number = start
+            while not over.is_set():
+                number += 1
+                self.assertEqual(look_up(f"n{number}.test"), [ipv4(number)])
+
+        workers = [Worker(work, (index + 1) * 1_000_000) for index in range(4)]
+        try:
+            for number in range(self.ROUNDS):
+                pid = os.fork()
+                if pid == 0:
+                    code = 1
+                    try:
+                        code = look_up(f"n{number}.test") != [ipv4(number)]
+                    finally:
+                        os._exit(code)
+                self.wait_for_child(pid, number)
+        finally:
+            over.set()
+        for worker in workers:
+            worker.result()
+
+    def wait_for_child(self, pid, number):
+        end = time.monotonic() + DEADLINE
+        while True:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                self.assertEqual(status, 0, f"round {number}")
+                return
+            if time.monotonic() > end:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                self.fail(f"round {number}: the child hangs")
+            time.sleep(0.001)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
