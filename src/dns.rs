@@ -21,6 +21,7 @@ mod client;
 mod config;
 mod detached;
 mod fork_gate;
+mod hickory;
 mod hosts;
 mod interfaces;
 mod libc_calls;
@@ -45,6 +46,8 @@ use std::{
 use socket2::SockAddr;
 
 pub use detached::{Detached, detached};
+pub use hickory::Hickory;
+pub use hickory_resolver;
 pub use lookup::{BoxFuture, Families, HostAddresses, HostLookup, HostNames, LookupFailure};
 pub use resolver::{CACHE_ENTRIES, Resolver, ResolverBuilder};
 pub use route::{Path, Route};

@@ -1,0 +1,142 @@
+//! A hickory resolver, with whatever transports and servers the application gave it, as a source of names.
+
+use std::{future::poll_fn, net::IpAddr, pin::pin};
+
+use hickory_resolver::{
+    ConnectionProvider, Resolver,
+    net::{DnsError, NetError},
+    proto::{
+        op::ResponseCode,
+        rr::{Name, RData, RecordType},
+    },
+};
+use tokio::runtime::Handle;
+
+use super::lookup::{BoxFuture, Families, HostAddresses, HostLookup, HostNames, LookupFailure};
+use crate::reactor::process;
+
+/// A hickory resolver as a [`HostLookup`]: DNS over TLS or HTTPS, say, by servers of the application's choice.
+///
+/// Search lists, hosts files and the cache are the resolver's own.
+pub struct Hickory<P: ConnectionProvider> {
+    resolver: Resolver<P>,
+    handle: Handle,
+    /// The process that the runtime's threads live in.
+    generation: u32,
+}
+
+impl<P: ConnectionProvider> Hickory<P> {
+    /// `handle` is the runtime that turns the resolver's sockets and timers; some thread of it has to be free while Python
+    /// waits for a name.
+    pub fn new(resolver: Resolver<P>, handle: Handle) -> Self {
+        process::watch_forks();
+        Self {
+            resolver,
+            handle,
+            generation: process::generation(),
+        }
+    }
+
+    /// `future`, polled by any thread, in the runtime's context.
+    async fn within<F: Future>(&self, future: F) -> Result<F::Output, LookupFailure> {
+        // A forked child has no thread that would turn it.
+        if self.generation != process::generation() {
+            return Err(LookupFailure::TryAgain);
+        }
+        let mut future = pin!(future);
+        Ok(poll_fn(|context| {
+            let _context = self.handle.enter();
+            future.as_mut().poll(context)
+        })
+        .await)
+    }
+
+    async fn ask(&self, host: &str, families: Families) -> Result<HostAddresses, LookupFailure> {
+        let name = Name::from_ascii(host).map_err(|_| LookupFailure::NotFound)?;
+        let one = async |wanted: bool, kind| match wanted {
+            true => self.resolver.lookup(name.clone(), kind).await.map(Some),
+            false => Ok(None),
+        };
+        let both = futures_util::future::join(
+            one(families.v4(), RecordType::A),
+            one(families.v6(), RecordType::AAAA),
+        );
+        let (v4, v6) = self.within(both).await?;
+        let mut found = HostAddresses::default();
+        let mut failure = None;
+        for answer in [v4, v6] {
+            let records = match &answer {
+                Ok(Some(lookup)) => lookup.answers(),
+                Ok(None) => &[],
+                Err(error) => {
+                    failure = Some(failure_of(error));
+                    &[]
+                }
+            };
+            for record in records {
+                let address: IpAddr = match &record.data {
+                    RData::A(v4) => v4.0.into(),
+                    RData::AAAA(v6) => v6.0.into(),
+                    _ => continue,
+                };
+                found.canonical = text(&record.name);
+                found.addresses.push(address);
+            }
+        }
+        match failure {
+            _ if !found.addresses.is_empty() => Ok(found),
+            Some(failure) => Err(failure),
+            None => Err(LookupFailure::NoData),
+        }
+    }
+
+    async fn ask_name(&self, address: IpAddr) -> Result<HostNames, LookupFailure> {
+        let answer = self
+            .within(self.resolver.reverse_lookup(Name::from(address)))
+            .await?;
+        let lookup = answer.map_err(|error| failure_of(&error))?;
+        let mut names = lookup
+            .answers()
+            .iter()
+            .filter_map(|record| match &record.data {
+                RData::PTR(name) => Some(text(name)),
+                _ => None,
+            });
+        let canonical = names.next().ok_or(LookupFailure::NoData)?;
+        Ok(HostNames {
+            canonical,
+            aliases: names.collect(),
+        })
+    }
+}
+
+impl<P: ConnectionProvider> HostLookup for Hickory<P> {
+    fn addresses<'a>(
+        &'a self,
+        host: &'a str,
+        families: Families,
+    ) -> BoxFuture<'a, Result<HostAddresses, LookupFailure>> {
+        Box::pin(self.ask(host, families))
+    }
+
+    fn names(&self, address: IpAddr) -> BoxFuture<'_, Result<HostNames, LookupFailure>> {
+        Box::pin(self.ask_name(address))
+    }
+}
+
+fn text(name: &Name) -> Vec<u8> {
+    let mut relative = name.clone();
+    relative.set_fqdn(false);
+    relative.to_ascii().into_bytes()
+}
+
+fn failure_of(error: &NetError) -> LookupFailure {
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
+            ResponseCode::NXDomain => LookupFailure::NotFound,
+            ResponseCode::NoError => LookupFailure::NoData,
+            _ => LookupFailure::TryAgain,
+        },
+        _ => LookupFailure::TryAgain,
+    }
+}
