@@ -148,6 +148,7 @@ suites! {
     descriptor_reuse: 300,
     timeouts: 300,
     deadlines: 300,
+    happy_eyeballs: 300,
     tls_refused: 100,
     signals: 300,
     fork: 300,

@@ -301,6 +301,7 @@ class Names(DeadlineTestCase):
         ("getfqdn", lambda: socket.getfqdn("name.invalid")),
         ("create_connection", lambda: socket.create_connection(("name.invalid", 80))),
         ("connect", lambda: connect_to("name.invalid")),
+        ("reactor.create_connection", lambda: reactor.create_connection(("name.invalid", 80), timeout=LONG)),
     ]
 
     def test_an_expired_deadline(self):
