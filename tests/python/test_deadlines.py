@@ -5,6 +5,7 @@ import errno
 import gc
 import io
 import os
+import re
 import signal
 import socket
 import sys
@@ -513,6 +514,18 @@ class Blocks(DeadlineTestCase):
     async def echo(reader, writer):
         writer.write(await reader.readline())
         writer.close()
+
+
+@ours_only
+class Documentation(unittest.TestCase):
+    def test_the_examples_run(self):
+        with open(os.path.join(HERE, "..", "..", "docs", "deadlines.md"), encoding="utf-8") as file:
+            examples = re.findall(r"^```python\n(.*?)^```$", file.read(), re.M | re.S)
+        self.assertEqual(len(examples), 2)
+        for example, expected in zip(examples, (r"connected, 0\.[45] seconds left\nover: timed out True\n", r"127\.0\.0\.1 5\.0\n")):
+            done = run_python("-c", example)
+            self.assertEqual(done.stderr, "")
+            self.assertRegex(done.stdout, f"^{expected}$")
 
 
 if __name__ == "__main__":
