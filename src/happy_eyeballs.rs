@@ -89,7 +89,7 @@ impl Race {
         }
     }
 
-    /// When to poll [`Self::next`] again at the latest; `None`: it is woken when there is something.
+    /// When to poll [`Self::event`] again at the latest; `None`: it is woken when there is something.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         self.due.filter(|_| self.next < self.count)
@@ -121,7 +121,7 @@ impl Race {
     }
 
     /// What comes next. Ready at [`Self::due`] too, but does not wake anybody then.
-    pub fn next(&mut self) -> impl Future<Output = Event> {
+    pub fn event(&mut self) -> impl Future<Output = Event> {
         std::future::poll_fn(|cx| self.poll_next(cx))
     }
 
@@ -211,7 +211,7 @@ pub fn connect(
         }
         let due = race.due();
         let until = [due, deadline].into_iter().flatten().min();
-        let event = match poll_or_park(pin!(race.next()), until) {
+        let event = match poll_or_park(pin!(race.event()), until) {
             Step::Ready(event) => event,
             Step::TimedOut | Step::Woken => continue,
         };

@@ -188,7 +188,7 @@ fn an_old_failure_does_not_hurry_the_next() {
 
 /// What there is now.
 fn step(race: &mut Race) -> Option<Event> {
-    match poll_or_park(pin!(race.next()), Some(Instant::now())) {
+    match poll_or_park(pin!(race.event()), Some(Instant::now())) {
         Step::Ready(event) => Some(event),
         Step::TimedOut | Step::Woken => None,
     }

@@ -71,7 +71,7 @@ pub(crate) fn race(
     let mut failures = Vec::new();
     loop {
         let due = race.due();
-        let event = match wait_until(vm, race.next(), due, deadline) {
+        let event = match wait_until(vm, race.event(), due, deadline) {
             Ok(Some(event)) => event,
             Ok(None) => continue,
             Err(Failure::TimedOut) => {

@@ -215,6 +215,15 @@ class Expired(DeadlineTestCase):
             sock.recv(1)
         self.assertEqual(sock.recv(2), b"xy", "nothing was taken")
 
+    def test_a_loop_that_never_waits_ends(self):
+        # Megabytes, read by the byte: they last for much longer than the deadline.
+        sock, peer = self.tcp_pair()
+        self.fill(peer)
+        with self.ends_at():
+            while True:
+                sock.recv(1)
+        self.assertEqual(len(sock.recv(1, socket.MSG_DONTWAIT)), 1, "it ended for want of data")
+
     def test_a_peer_that_drips_ends(self):
         sock, peer = self.tcp_pair()
         stop = threading.Event()
