@@ -5,13 +5,78 @@
     explain_resolve()     which way a name would be looked up, and why
     dns_cache_clear()     forget what name servers have answered
 
-Times are in seconds. docs/deadlines.md has examples.
+Times are in seconds. docs/deadlines.md and docs/names.md have examples.
 """
 
-from _reactor import Deadline, deadline, dns_cache_clear
-import _reactor
+import socket
 
-__all__ = ["Deadline", "deadline", "dns_cache_clear", "explain_resolve"]
+import _reactor
+import _socket
+from _reactor import Deadline, deadline, dns_cache_clear
+
+__all__ = [
+    "Deadline",
+    "create_connection",
+    "deadline",
+    "dns_cache_clear",
+    "explain_resolve",
+]
+
+_DEFAULT = socket._GLOBAL_DEFAULT_TIMEOUT
+
+
+def create_connection(
+    address,
+    timeout=_DEFAULT,
+    source_address=None,
+    *,
+    all_errors=False,
+    attempt_delay=0.25,
+):
+    """create_connection((host, port), ...) -> a TCP socket connected to that server.
+
+    As socket.create_connection(), except for two things. The host's addresses
+    race, as RFC 8305 has it: an attempt begins when the one before has failed
+    or has gone on for `attempt_delay` seconds (0.01 to 2), and the first to be
+    connected wins. And `timeout` limits the whole: the look-up of the name and
+    all attempts. It is the new socket's timeout too.
+
+    If no address works, the last attempt's error is raised, which is a
+    TimeoutError if the time was over, or with all_errors=True an ExceptionGroup
+    of all errors.
+    """
+    host, port = address
+    given = () if timeout is _DEFAULT else (timeout,)
+    limit = given[0] if given else socket.getdefaulttimeout()
+    winner = None
+    failures = []
+    try:
+        with deadline(limit):
+            if getattr(socket.socket, "connect", None) is not _socket.socket.connect:
+                # The program has put another class there, to go through a
+                # proxy, say: that one knows how to connect, one at a time.
+                return socket.create_connection(
+                    address, timeout, source_address, all_errors=all_errors
+                )
+            found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+            winner, failures = _reactor._race(
+                socket.socket, found, source_address, attempt_delay, *given
+            )
+        if winner is not None:
+            return winner
+        if not failures:
+            raise OSError("getaddrinfo returns an empty list")
+        if all_errors:
+            raise ExceptionGroup("create_connection failed", failures.copy())
+        raise failures[-1]
+    except BaseException:
+        # A signal's handler may raise anywhere.
+        if winner is not None:
+            winner.close()
+        raise
+    finally:
+        # Each failure's traceback holds this frame, and so this list.
+        failures.clear()
 
 
 def explain_resolve(host, port=None, family=0, type=0, proto=0, flags=0):

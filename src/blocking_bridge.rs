@@ -105,6 +105,32 @@ fn wait<F: Future>(
     }
 }
 
+/// [`block_on`] for a future that is to be polled again at a time of its own, which it does not wake anybody for: `None` then.
+///
+/// # Errors
+///
+/// As those of [`block_on`]; `deadline` is all there is here.
+pub(crate) fn wait_until<F: Future>(
+    vm: &VirtualMachine,
+    future: F,
+    again: Option<Instant>,
+    deadline: Option<Instant>,
+) -> Result<Option<F::Output>, Failure> {
+    let mut future = pin!(future);
+    let until = deadline::earlier(again, deadline);
+    loop {
+        signals::run_handlers(vm)?;
+        if deadline::has_passed(deadline) {
+            return Err(Failure::TimedOut);
+        }
+        match vm.allow_threads(|| signals::park(vm, future.as_mut(), until)) {
+            Step::Ready(output) => return Ok(Some(output)),
+            Step::TimedOut if deadline::has_passed(again) => return Ok(None),
+            Step::TimedOut | Step::Woken => {}
+        }
+    }
+}
+
 /// A blocking call on one socket: its source, its timeout as it is now, and one clock over all its waits.
 pub(crate) struct Call<'a> {
     vm: &'a VirtualMachine,

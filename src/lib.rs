@@ -22,6 +22,8 @@
 
 #[cfg(not(loom))]
 pub mod dns;
+#[cfg(not(loom))]
+pub mod happy_eyeballs;
 pub mod reactor;
 
 #[cfg(feature = "python")]

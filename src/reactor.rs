@@ -36,6 +36,7 @@
 //! * [`driver`]: one epoll set, and the threads' own drivers.
 //! * [`wait_list`]: who waits for one source, on which driver; the event ticks.
 //! * [`source`]: a descriptor and its readiness futures.
+//! * [`connect`]: the begin and the end of a connection attempt.
 //! * [`background`]: the driver that serves futures polled by a foreign executor.
 //! * [`park`]: `block_on`, on the calling thread's own driver.
 
@@ -44,6 +45,8 @@
 
 #[cfg(not(loom))]
 mod background;
+#[cfg(not(loom))]
+pub(crate) mod connect;
 #[cfg(not(loom))]
 mod driver;
 pub(crate) mod fork_mutex;

@@ -10,6 +10,7 @@ mod create;
 mod face;
 mod message;
 mod options;
+mod race;
 mod receive;
 mod send;
 mod system;
@@ -653,6 +654,7 @@ pub(crate) use self::{
     create::{pair, with_more_descriptors},
     face::register as register_face,
     options::{default_timeout, set_default_timeout},
+    race::{Plan, Target, race},
 };
 
 /// The class, for the module.

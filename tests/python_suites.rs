@@ -149,6 +149,7 @@ suites! {
     names: 400,
     timeouts: 300,
     deadlines: 300,
+    happy_eyeballs: 300,
     tls_refused: 100,
     signals: 300,
     fork: 300,

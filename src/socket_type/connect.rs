@@ -1,9 +1,6 @@
 //! `connect` and `accept`: the calls that have no flag for not waiting.
 
-use std::{
-    io,
-    os::fd::{BorrowedFd, OwnedFd},
-};
+use std::{io, os::fd::OwnedFd};
 
 use rustpython_vm::VirtualMachine;
 use socket2::{SockAddr, SockRef};
@@ -11,7 +8,11 @@ use socket2::{SockAddr, SockRef};
 use super::{PySocket, create::with_more_descriptors};
 use crate::{
     blocking_bridge::{Call, Failure},
-    reactor::{Direction, Source, has_events},
+    reactor::{
+        Direction, Source,
+        connect::{attempt, is_over},
+        has_events,
+    },
 };
 
 /// Waits for a connection. The descriptor is not inheritable (PEP 446).
@@ -86,13 +87,7 @@ pub(super) fn connect(
     })
 }
 
-fn attempt(fd: BorrowedFd<'_>, address: &SockAddr) -> Result<(), i32> {
-    SockRef::from(&fd)
-        .connect(address)
-        .map_err(|error| error.raw_os_error().unwrap_or(libc::EIO))
-}
-
-/// Waits for the end of an attempt. (To call `connect` again would begin another one, if the end was a `shutdown`.)
+/// Waits for the end of an attempt.
 fn finish(
     call: &Call<'_>,
     source: &Source,
@@ -102,28 +97,8 @@ fn finish(
     loop {
         call.wait(Direction::Write, seen)?;
         seen = source.tick(Direction::Write);
-        let connected = source.with_nonblocking(|fd| {
-            let socket = SockRef::from(&fd);
-            if let Some(error) = socket.take_error()? {
-                return Err(error);
-            }
-            // No error may also mean no end yet: only a connected socket has a peer.
-            if socket.peer_addr().is_ok() {
-                // The kernel's socket is connected only when a `connect` has seen the end of the attempt: one more then fails
-                // with EISCONN, as it should.
-                let _ = attempt(fd, address);
-                return Ok(true);
-            }
-            if has_events(fd, 0) {
-                return Err(io::Error::from_raw_os_error(libc::ECONNABORTED));
-            }
-            Ok(false)
-        });
-        match connected {
-            Some(Ok(true)) => return Ok(()),
-            Some(Ok(false)) => {}
-            Some(Err(error)) => return Err(error.into()),
-            None => return Err(Failure::Errno(libc::EBADF)),
+        if is_over(source, address)? {
+            return Ok(());
         }
     }
 }

@@ -5,6 +5,7 @@ import errno
 import gc
 import io
 import os
+import re
 import signal
 import socket
 import sys
@@ -214,6 +215,15 @@ class Expired(DeadlineTestCase):
             sock.recv(1)
         self.assertEqual(sock.recv(2), b"xy", "nothing was taken")
 
+    def test_a_loop_that_never_waits_ends(self):
+        # Megabytes, read by the byte: they last for much longer than the deadline.
+        sock, peer = self.tcp_pair()
+        self.fill(peer)
+        with self.ends_at():
+            while True:
+                sock.recv(1)
+        self.assertEqual(len(sock.recv(1, socket.MSG_DONTWAIT)), 1, "it ended for want of data")
+
     def test_a_peer_that_drips_ends(self):
         sock, peer = self.tcp_pair()
         stop = threading.Event()
@@ -301,6 +311,7 @@ class Names(DeadlineTestCase):
         ("getfqdn", lambda: socket.getfqdn("name.invalid")),
         ("create_connection", lambda: socket.create_connection(("name.invalid", 80))),
         ("connect", lambda: connect_to("name.invalid")),
+        ("reactor.create_connection", lambda: reactor.create_connection(("name.invalid", 80), timeout=LONG)),
     ]
 
     def test_an_expired_deadline(self):
@@ -512,6 +523,18 @@ class Blocks(DeadlineTestCase):
     async def echo(reader, writer):
         writer.write(await reader.readline())
         writer.close()
+
+
+@ours_only
+class Documentation(unittest.TestCase):
+    def test_the_examples_run(self):
+        with open(os.path.join(HERE, "..", "..", "docs", "deadlines.md"), encoding="utf-8") as file:
+            examples = re.findall(r"^```python\n(.*?)^```$", file.read(), re.M | re.S)
+        self.assertEqual(len(examples), 2)
+        for example, expected in zip(examples, (r"connected, 0\.[45] seconds left\nover: timed out True\n", r"127\.0\.0\.1 5\.0\n")):
+            done = run_python("-c", example)
+            self.assertEqual(done.stderr, "")
+            self.assertRegex(done.stdout, f"^{expected}$")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,14 @@ for name, call in Names.LOOKUPS:
         print(name)
     else:
         sys.exit(f"{name}: {answer!r}")
+try:
+    begin = time.monotonic()
+    reactor.create_connection(("name.invalid", 80), timeout=0.1)
+except TimeoutError:
+    if time.monotonic() < begin + 0.1:
+        sys.exit("create_connection: early")
+else:
+    sys.exit("create_connection: no error")
 server.settimeout(0)
 server.recv(512)
 # Not sys.exit: look-up threads of the C library are still waiting for the server.
