@@ -11,6 +11,8 @@
 mod config;
 mod detached;
 mod fork_gate;
+#[allow(dead_code)]
+mod hosts;
 mod libc_calls;
 pub mod lookup;
 pub mod numeric;

@@ -9,7 +9,7 @@ mod nsswitch;
 pub(super) mod private_etc;
 mod resolv_conf;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 pub(super) mod watch;
 
 use std::{
@@ -179,7 +179,8 @@ impl Reader {
         let first_root = known.and_then(|known| known.root);
         if first_root.is_some() && first_root != root {
             // The C library reads no nsswitch.conf but that of its first root folder.
-            switch.hosts = HostSources::Unusual("the root folder is another than before".to_owned());
+            switch.hosts =
+                HostSources::Unusual("the root folder is another than before".to_owned());
             switch.services_are_local = false;
         }
         let config = Config {
@@ -317,7 +318,7 @@ pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
-fn skip_space(text: &[u8]) -> &[u8] {
+pub(super) fn skip_space(text: &[u8]) -> &[u8] {
     let start = text.iter().position(|&byte| !is_space(byte));
     &text[start.unwrap_or(text.len())..]
 }

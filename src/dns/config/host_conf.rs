@@ -82,7 +82,9 @@ mod tests {
         assert!(multi("multi only"));
         assert!(!multi("multi on\nmulti off\n"));
         assert!(multi("multi on\nmulti maybe\n"));
-        assert!(!multi("#multi on\nmulti#on\nmulti,on\nmultiple on\nmult on\n"));
+        assert!(!multi(
+            "#multi on\nmulti#on\nmulti,on\nmultiple on\nmult on\n"
+        ));
         assert!(multi(&format!("{:255}multi on", "#")));
         assert!(!multi(&format!("{:254}multi on", "#")));
     }

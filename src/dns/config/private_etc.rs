@@ -21,7 +21,11 @@ pub(in crate::dns) fn inside() -> bool {
 /// Runs the test of this (full) name with `files` as the whole of /etc. Skips, loudly, where the system lets nobody have
 /// an /etc of his own.
 pub(in crate::dns) fn run(test: &str, files: &[(&str, &str)], variables: &[(&str, &str)]) {
-    let id = format!("reactor-etc-{}-{test}-{}", std::process::id(), variables.len());
+    let id = format!(
+        "reactor-etc-{}-{test}-{}",
+        std::process::id(),
+        variables.len()
+    );
     let folder = env::temp_dir().join(id.replace(':', "-"));
     fs::create_dir_all(&folder).unwrap();
     let marker = Path::new(MARKER).file_name().unwrap();
@@ -41,9 +45,21 @@ pub(in crate::dns) fn run(test: &str, files: &[(&str, &str)], variables: &[(&str
             }
             let root = c"/".as_ptr();
             let private = libc::MS_REC | libc::MS_PRIVATE;
-            done(libc::mount(ptr::null(), root, ptr::null(), private, ptr::null()))?;
+            done(libc::mount(
+                ptr::null(),
+                root,
+                ptr::null(),
+                private,
+                ptr::null(),
+            ))?;
             let etc = c"/etc".as_ptr();
-            done(libc::mount(source.as_ptr(), etc, ptr::null(), libc::MS_BIND, ptr::null()))
+            done(libc::mount(
+                source.as_ptr(),
+                etc,
+                ptr::null(),
+                libc::MS_BIND,
+                ptr::null(),
+            ))
         });
     }
     let outcome = command.output();

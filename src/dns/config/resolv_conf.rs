@@ -236,7 +236,9 @@ fn whole(text: &[u8]) -> Option<u32> {
     let digits = |text: &[u8]| {
         let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
         digits.fold(0u64, |number, digit| {
-            number.saturating_mul(10).saturating_add((digit - b'0').into())
+            number
+                .saturating_mul(10)
+                .saturating_add((digit - b'0').into())
         })
     };
     let number = match text {
@@ -296,17 +298,26 @@ mod tests {
         let text = "nameserver 10.0.0.1 # one\n;nameserver 10.0.0.9\n nameserver 10.0.0.8\n\
             nameserver\t127.1\nnameserver 1.2.3.4\r\nnameserver bad\nnameserver fe80::1%7\n\
             nameserver 10.0.0.4\n";
-        assert_eq!(servers(text), ["10.0.0.1:53", "127.0.0.1:53", "[fe80::1%7]:53"]);
+        assert_eq!(
+            servers(text),
+            ["10.0.0.1:53", "127.0.0.1:53", "[fe80::1%7]:53"]
+        );
         assert_eq!(servers("nameserver fe80::1%nosuch"), ["[fe80::1]:53"]);
         assert_eq!(servers("nameserver fe80::1%lo"), ["[fe80::1%1]:53"]);
         assert_eq!(servers("nameserver ::1%3"), ["[::1%3]:53"]);
-        assert_eq!(servers("nameservers 10.0.0.1\nnameserver:10.0.0.1"), ["127.0.0.1:53"]);
+        assert_eq!(
+            servers("nameservers 10.0.0.1\nnameserver:10.0.0.1"),
+            ["127.0.0.1:53"]
+        );
     }
 
     #[test]
     fn search_lists() {
         let search = |text: &str| plain(text).search;
-        assert_eq!(search("search a.example  b\t.c .\n"), ["a.example", "b", "c", "."]);
+        assert_eq!(
+            search("search a.example  b\t.c .\n"),
+            ["a.example", "b", "c", "."]
+        );
         assert_eq!(search("search a\ndomain b c\n"), ["b"]);
         assert_eq!(search("domain b\nsearch a\nsearch \n"), ["a"]);
         assert_eq!(search("search 1 2 3 4 5 6 7 8").len(), 8);
@@ -335,7 +346,14 @@ mod tests {
         assert_eq!(found.unusual, None);
         assert_eq!(plain("options ndots: 4x").ndots, 4);
         assert_eq!(plain("options ndots:16").ndots, 15);
-        for text in ["rotate", "single-requests", "use-vc", "no-aaaa", "ndots:-1", "attempts:0"] {
+        for text in [
+            "rotate",
+            "single-requests",
+            "use-vc",
+            "no-aaaa",
+            "ndots:-1",
+            "attempts:0",
+        ] {
             let found = plain(&format!("options {text}"));
             assert!(found.unusual.is_some(), "{text}");
         }

@@ -20,14 +20,20 @@ fn a_change_of_any_file_is_a_new_generation() {
     let (root, etc) = folder("change");
     let reader = Reader::new(root);
     let empty = reader.current();
-    assert_eq!(empty.resolv.servers, [SocketAddr::from(([127, 0, 0, 1], 53))]);
+    assert_eq!(
+        empty.resolv.servers,
+        [SocketAddr::from(([127, 0, 0, 1], 53))]
+    );
     assert!(!empty.multi);
     assert_eq!(reader.current().generation, empty.generation);
 
     fs::write(etc.join("resolv.conf"), "nameserver 10.0.0.1\n").unwrap();
     let server = reader.current();
     assert_ne!(server.generation, empty.generation);
-    assert_eq!(server.resolv.servers, [SocketAddr::from(([10, 0, 0, 1], 53))]);
+    assert_eq!(
+        server.resolv.servers,
+        [SocketAddr::from(([10, 0, 0, 1], 53))]
+    );
     // Of the same length, within one tick of the file system's clock.
     fs::write(etc.join("resolv.conf"), "nameserver 10.0.0.2\n").unwrap();
     let other = reader.current();
@@ -101,13 +107,8 @@ struct ResState {
 const RES_USE_EDNS0: c_ulong = 0x0010_0000;
 /// Those that this crate leaves to the C library: rotate, single-request and its other form, no-tld-query, no-reload, use-vc,
 /// no-aaaa.
-const UNUSUAL: c_ulong = 0x4000
-    | 0x0020_0000
-    | 0x0040_0000
-    | 0x0100_0000
-    | 0x0200_0000
-    | 0x0000_0008
-    | 0x0800_0000;
+const UNUSUAL: c_ulong =
+    0x4000 | 0x0020_0000 | 0x0040_0000 | 0x0100_0000 | 0x0200_0000 | 0x0000_0008 | 0x0800_0000;
 
 unsafe extern "C" {
     fn __res_ninit(state: *mut ResState) -> c_int;
@@ -134,7 +135,12 @@ fn c_library() -> (Vec<SocketAddr>, Vec<String>, [u32; 3], c_ulong, bool) {
     let servers = (0..state.servers as usize).map(server).collect();
     let search = state.search.iter().take_while(|domain| !domain.is_null());
     // SAFETY: the list's entries are strings that end in NUL.
-    let search = search.map(|&domain| unsafe { CStr::from_ptr(domain) }.to_str().unwrap().to_owned());
+    let search = search.map(|&domain| {
+        unsafe { CStr::from_ptr(domain) }
+            .to_str()
+            .unwrap()
+            .to_owned()
+    });
     let search = search.collect();
     let numbers = [state.bits & 15, state.timeout as u32, state.attempts as u32];
     let (options, sorted) = (state.options, state.bits >> 4 & 15 != 0);
@@ -149,7 +155,11 @@ fn resolv_conf_as_the_c_library_reads_it() {
     if !private_etc::inside() {
         private_etc::run(NAME, &[], &[]);
         private_etc::run(NAME, &[], &[("RES_OPTIONS", "ndots:7 attempts:4")]);
-        private_etc::run(NAME, &[], &[("LOCALDOMAIN", "one two"), ("RES_OPTIONS", "x edns0")]);
+        private_etc::run(
+            NAME,
+            &[],
+            &[("LOCALDOMAIN", "one two"), ("RES_OPTIONS", "x edns0")],
+        );
         private_etc::run(
             NAME,
             &[],
@@ -203,7 +213,10 @@ fn the_environment_counts_when_the_file_is_read() {
     let ndots = || (current().resolv.ndots, c_library().2[0]);
     // Old enough for a reading to last.
     let long_ago = std::time::SystemTime::now() - Duration::from_secs(1000);
-    let file = fs::File::options().append(true).open("/etc/resolv.conf").unwrap();
+    let file = fs::File::options()
+        .append(true)
+        .open("/etc/resolv.conf")
+        .unwrap();
     file.set_modified(long_ago).unwrap();
     assert_eq!(ndots(), (2, 2));
     // SAFETY: the only other thread of this process waits for this one.
@@ -248,8 +261,13 @@ fn line(random: &mut Random) -> Vec<u8> {
         "lookup",
     ]);
     line.extend(keyword.as_bytes());
+    // The C library reads for ever in a sort list with white space of another kind.
+    let blanks: &[&str] = match keyword {
+        "sortlist" => &[" ", "\t"],
+        _ => &[" ", " ", " ", "\t", "  ", "", "\x0b"],
+    };
     for _ in 0..random.below(5) {
-        line.extend(random.pick(&[" ", " ", " ", "\t", "  ", "", "\x0b"]).as_bytes());
+        line.extend(random.pick(blanks).as_bytes());
         let words: &[&str] = match keyword {
             "nameserver" | "nameserver:" => &[
                 "10.0.0.1",
@@ -332,6 +350,10 @@ fn line(random: &mut Random) -> Vec<u8> {
         };
         line.extend(random.pick(words).as_bytes());
     }
-    line.extend(random.pick(&["\n", "\n", "\n", "\n", " \n", "\r\n", ""]).as_bytes());
+    let ends: &[&str] = match keyword {
+        "sortlist" => &["\n"],
+        _ => &["\n", "\n", "\n", "\n", " \n", "\r\n", ""],
+    };
+    line.extend(random.pick(ends).as_bytes());
     line
 }

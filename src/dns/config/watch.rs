@@ -46,7 +46,8 @@ impl Stamp {
         let granule = GRANULE.as_nanos() as i128;
         // A change time ahead of the clock means that the clock was set back, and is no news of the file's age. A
         // modification time far ahead is somebody's wish, and says nothing.
-        age(self.changed) > granule && (age(self.modified) > granule || age(self.modified) < -granule)
+        age(self.changed) > granule
+            && (age(self.modified) > granule || age(self.modified) < -granule)
     }
 }
 
@@ -80,7 +81,14 @@ impl Watched {
             Ok((contents, stamp)) => {
                 let settled = stamp.settled(now) && regular(stamp.mode);
                 let seen = Ok(stamp);
-                (contents, Self { path, seen, settled })
+                (
+                    contents,
+                    Self {
+                        path,
+                        seen,
+                        settled,
+                    },
+                )
             }
             Err(error) => {
                 let code = error.raw_os_error().unwrap_or(libc::EIO);
@@ -105,7 +113,14 @@ impl Watched {
                 } else {
                     Contents::Unusual("a file that cannot be read")
                 };
-                (contents, Self { path, seen, settled })
+                (
+                    contents,
+                    Self {
+                        path,
+                        seen,
+                        settled,
+                    },
+                )
             }
         }
     }
