@@ -123,10 +123,16 @@ const TRIM: u32 = 8;
 
 struct State {
     config: Arc<Config>,
-    resolv: Watched,
+    resolv: ResolvReading,
     nsswitch: Watched,
     /// Device and inode number of the root folder.
     root: Option<(u64, u64)>,
+}
+
+#[derive(Clone)]
+struct ResolvReading {
+    watched: Watched,
+    contents: Arc<Contents>,
 }
 
 impl Reader {
@@ -147,7 +153,7 @@ impl Reader {
         let environment = self.environment_unusual();
         if let Some(known) = &known
             && known.config.environment_unusual == environment
-            && known.resolv.unchanged()
+            && known.resolv.watched.unchanged()
             && known.nsswitch.unchanged()
             && (self.host_conf.load(Ordering::Relaxed) & HOST_CONF_READ != 0)
         {
@@ -158,13 +164,7 @@ impl Reader {
 
     fn read(&self, known: Option<&State>, environment: Option<&'static str>) -> Arc<Config> {
         let (host_conf, host_conf_unusual) = self.host_conf();
-        let (resolv_conf, resolv) = match known {
-            // The environment's part of it holds for as long as the file does.
-            Some(known) if known.resolv.unchanged() => {
-                (Arc::clone(&known.config.resolv), known.resolv.clone())
-            }
-            _ => self.resolv_conf(known),
-        };
+        let (resolv_conf, resolv) = self.resolv_conf(known);
         let (contents, nsswitch) = Watched::read(self.path("etc/nsswitch.conf"), LARGEST);
         let root = fs::metadata(self.root).ok();
         let root = root.map(|root| (root.dev(), root.ino()));
@@ -195,15 +195,24 @@ impl Reader {
         self.keep(config, resolv, nsswitch, first_root.or(root))
     }
 
-    fn resolv_conf(&self, known: Option<&State>) -> (Arc<ResolvConf>, Watched) {
+    fn resolv_conf(&self, known: Option<&State>) -> (Arc<ResolvConf>, ResolvReading) {
         let (contents, watched) = Watched::read(self.path("etc/resolv.conf"), LARGEST);
+        // The environment's part of it holds for as long as the file does.
+        if let Some(known) = known
+            && known.resolv.watched.looked_like(&watched)
+            && *known.resolv.contents == contents
+        {
+            let contents = Arc::clone(&known.resolv.contents);
+            let reading = ResolvReading { watched, contents };
+            return (Arc::clone(&known.config.resolv), reading);
+        }
         let surroundings = Surroundings {
             local_domain: variable("LOCALDOMAIN"),
             options: variable("RES_OPTIONS"),
             host_name: host_name(),
         };
-        let found = match contents {
-            Contents::Text(text) => resolv_conf::parse(&text, &surroundings),
+        let found = match &contents {
+            Contents::Text(text) => resolv_conf::parse(text, &surroundings),
             Contents::Absent => resolv_conf::parse(&[], &surroundings),
             Contents::Unusual(why) => ResolvConf {
                 unusual: Some(format!("resolv.conf is {why}")),
@@ -214,14 +223,15 @@ impl Reader {
             Some(known) if *known.config.resolv == found => Arc::clone(&known.config.resolv),
             _ => Arc::new(found),
         };
-        (found, watched)
+        let contents = Arc::new(contents);
+        (found, ResolvReading { watched, contents })
     }
 
     /// Stores a reading, under a new generation if it says anything new.
     fn keep(
         &self,
         mut config: Config,
-        resolv: Watched,
+        resolv: ResolvReading,
         nsswitch: Watched,
         root: Option<(u64, u64)>,
     ) -> Arc<Config> {

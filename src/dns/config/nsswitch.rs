@@ -35,8 +35,8 @@ type Source<'a> = (&'a [u8], Option<&'a [u8]>);
 
 pub(super) fn parse(text: &[u8]) -> NsSwitch {
     let mut hosts = HostSources::Plain(vec![HostSource::Files, HostSource::Dns]);
-    // Some builds of the C library ask NIS by default.
-    let mut services_are_local = false;
+    // By default: the files.
+    let mut services_are_local = true;
     for line in text.split(|&byte| byte == b'\n') {
         let end = line.iter().position(|&byte| byte == 0);
         let Some((database, rest)) = entry(&line[..end.unwrap_or(line.len())]) else {
@@ -221,6 +221,6 @@ mod tests {
         assert!(!local("services: files nis\n"));
         assert!(!local("services:\n"));
         assert!(!local("services: files\nservices: sss\n"));
-        assert!(!local(""));
+        assert!(local(""));
     }
 }

@@ -125,6 +125,16 @@ impl Watched {
         }
     }
 
+    /// Nothing showed a change between the two readings.
+    pub(in crate::dns) fn looked_like(&self, later: &Self) -> bool {
+        self.path == later.path && self.seen == later.seen
+    }
+
+    #[cfg(test)]
+    pub(in crate::dns) fn settle(&mut self) {
+        self.settled = true;
+    }
+
     /// The file still says what it said.
     pub(in crate::dns) fn unchanged(&self) -> bool {
         self.settled && look(&self.path) == self.seen
