@@ -132,12 +132,10 @@ fn c_library() -> (Vec<SocketAddr>, Vec<String>, [u32; 3], c_ulong, bool) {
     };
     let servers = (0..state.servers as usize).map(server).collect();
     let search = state.search.iter().take_while(|domain| !domain.is_null());
-    // SAFETY: the list's entries are strings that end in NUL.
     let search = search.map(|&domain| {
-        unsafe { CStr::from_ptr(domain) }
-            .to_str()
-            .unwrap()
-            .to_owned()
+        // SAFETY: the list's entries are strings that end in NUL.
+        let domain = unsafe { CStr::from_ptr(domain) };
+        domain.to_str().unwrap().to_owned()
     });
     let search = search.collect();
     let numbers = [state.bits & 15, state.timeout as u32, state.attempts as u32];
