@@ -231,7 +231,8 @@ mod tests {
 
     #[test]
     fn a_change_without_a_new_size_shows() {
-        let path = folder().join("file");
+        let folder = folder();
+        let path = folder.join("file");
         fs::write(&path, "one").unwrap();
         let (contents, watched) = Watched::read(path.clone(), 100);
         assert_eq!(contents, Contents::Text(b"one".to_vec()));
@@ -244,16 +245,19 @@ mod tests {
         fs::write(path.with_extension("new"), "two").unwrap();
         fs::rename(path.with_extension("new"), &path).unwrap();
         assert!(!watched.unchanged());
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn absence_is_settled_until_the_file_appears() {
-        let path = folder().join("file");
+        let folder = folder();
+        let path = folder.join("file");
         let (contents, watched) = Watched::read(path.clone(), 100);
         assert_eq!(contents, Contents::Absent);
         assert!(watched.unchanged());
         fs::write(&path, "").unwrap();
         assert!(!watched.unchanged());
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
@@ -268,5 +272,6 @@ mod tests {
         fs::write(&path, [b'#'; 101]).unwrap();
         let (contents, _) = Watched::read(path, 100);
         assert!(matches!(contents, Contents::Unusual(_)));
+        fs::remove_dir_all(folder).unwrap();
     }
 }
