@@ -11,9 +11,13 @@
 mod config;
 mod detached;
 mod fork_gate;
+#[allow(dead_code)]
+mod interfaces;
 mod libc_calls;
 pub mod lookup;
 pub mod numeric;
+#[allow(dead_code)]
+mod order;
 #[cfg(test)]
 mod tests;
 
