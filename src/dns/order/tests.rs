@@ -9,7 +9,8 @@ use std::{
     fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
-    process::{self, Command},
+    process::{self, Command, Output},
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -35,33 +36,19 @@ fn the_order_is_the_c_librarys() {
         .ok()
         .and_then(|seed| seed.parse().ok())
         .unwrap_or(0);
-    let mut children = Vec::new();
-    let mut case = seed.wrapping_mul(1000);
-    for (network, script) in networks::NETWORKS {
-        for (variant, gai_conf) in networks::GAI_CONFS {
-            case = case.wrapping_add(1);
-            let etc = scratch(&format!("{network}-{variant}"));
-            write_etc(&etc, gai_conf, &mut Random(case));
-            let script = format!(
-                "set -e\nmount --bind '{}' /etc\n{script}\nexec \"$@\"",
-                etc.display()
-            );
-            let child = Command::new("timeout")
-                .args(["60", "unshare", namespaces, "sh", "-c", &script, "sh"])
-                .arg(env::current_exe().unwrap())
-                .args([
-                    "--exact",
-                    "dns::order::tests::in_namespaces",
-                    "--ignored",
-                    "--nocapture",
-                ])
-                .env(INSIDE, case.to_string())
-                .output()
-                .unwrap();
-            children.push((format!("{network}, {variant}"), child));
-            fs::remove_dir_all(etc).unwrap();
-        }
-    }
+    let children = thread::scope(|scope| {
+        let started: Vec<_> = (0u64..)
+            .zip(networks::NETWORKS)
+            .map(|(at, network)| {
+                let first_case = seed.wrapping_mul(1_000_000).wrapping_add(at * 1000);
+                scope.spawn(move || run_network(namespaces, network, first_case))
+            })
+            .collect();
+        let ended = started
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap());
+        ended.collect::<Vec<_>>()
+    });
     let mut checked = 0;
     for (name, child) in &children {
         let output = String::from_utf8_lossy(&child.stdout);
@@ -89,6 +76,38 @@ fn the_order_is_the_c_librarys() {
         "{checked} lists compared in {} processes",
         children.len()
     );
+}
+
+/// A process for every gai.conf.
+fn run_network(
+    namespaces: &str,
+    (network, script): &(&str, &str),
+    first_case: u64,
+) -> Vec<(String, Output)> {
+    let mut children = Vec::new();
+    for (case, (variant, gai_conf)) in (first_case..).zip(networks::GAI_CONFS) {
+        let etc = scratch(&format!("{network}-{variant}"));
+        write_etc(&etc, gai_conf, &mut Random(case));
+        let script = format!(
+            "set -e\nmount --bind '{}' /etc\n{script}\nexec \"$@\"",
+            etc.display()
+        );
+        let child = Command::new("timeout")
+            .args(["60", "unshare", namespaces, "sh", "-c", &script, "sh"])
+            .arg(env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "dns::order::tests::in_namespaces",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env(INSIDE, case.to_string())
+            .output()
+            .unwrap();
+        children.push((format!("{network}, {variant}"), child));
+        fs::remove_dir_all(etc).unwrap();
+    }
+    children
 }
 
 /// The option of unshare(1) that works here.
@@ -127,7 +146,7 @@ fn write_etc(etc: &Path, gai_conf: &str, random: &mut Random) {
     fs::write(etc.join("gai.conf"), gai_conf).unwrap();
 }
 
-const NAMES: usize = 12;
+const NAMES: usize = 10;
 
 fn addresses(random: &mut Random) -> Vec<IpAddr> {
     let families = random.below(4);
@@ -196,7 +215,39 @@ fn in_namespaces() {
     networks::forbid_netlink();
     assert!(interfaces::read().is_err());
     compared += compare_all(&hosts);
+    without_descriptors(&hosts);
     println!("compared {compared} lists");
+}
+
+/// No socket can be had: nothing can be reached, and only what needs no source decides.
+fn without_descriptors(hosts: &[Vec<IpAddr>]) {
+    let none = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: setrlimit(2) reads the limits it is given.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &none) }, 0);
+    let hints = Hints {
+        socktype: libc::SOCK_STREAM,
+        ..Hints::default()
+    };
+    let local = [IpAddr::V6(Ipv6Addr::LOCALHOST), Ipv4Addr::LOCALHOST.into()];
+    let theirs = libc_calls::getaddrinfo(None, Some(c"80"), hints).unwrap();
+    let theirs: Vec<IpAddr> = theirs
+        .iter()
+        .map(|info| info.address.as_socket().unwrap().ip())
+        .collect();
+    let mut ours = local.to_vec();
+    sort(&mut ours, |ip| SocketAddr::new(*ip, 80), None).unwrap();
+    assert_eq!(ours, theirs);
+    for addresses in hosts {
+        let mut sorted = addresses.clone();
+        sort(&mut sorted, |ip| SocketAddr::new(*ip, 80), None).unwrap();
+        let (mut before, mut after) = (addresses.clone(), sorted);
+        before.sort();
+        after.sort();
+        assert_eq!(before, after);
+    }
 }
 
 fn read_hosts() -> Vec<Vec<IpAddr>> {

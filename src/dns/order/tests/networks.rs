@@ -22,7 +22,7 @@ ip addr add 169.254.5.5/16 dev one
 ip addr add 10.99.0.1 peer 10.99.0.2/32 dev two
 ip addr add 172.16.3.4/12 dev two
 ip addr add 10.1.40.3/28 dev two
-ip addr add 127.0.0.77/8 dev lo
+ip addr add 127.0.0.77/8 dev lo preferred_lft 0
 ip -6 addr add 2001:db8:1::5/64 dev one nodad
 ip -6 addr add 2001:db8:2::5/48 dev one nodad preferred_lft 0
 ip -6 addr add 2001:db8:4::5/64 dev one nodad home
@@ -39,6 +39,10 @@ ip -6 addr add 2001:db8:5::1 peer 2001:db8:5::2/128 dev two nodad
 pub(super) const NETWORKS: &[(&str, &str)] = &[
     ("nothing", "true"),
     ("loopback", "ip link set lo up"),
+    (
+        "second-loopback",
+        "ip link set lo up; ip addr add 127.0.0.2/8 dev lo",
+    ),
     (
         "dual",
         concat!(
