@@ -8,7 +8,6 @@ use std::{
     ffi::CString,
     fs::File,
     io::{self, Read},
-    mem,
     net::{IpAddr, Ipv6Addr},
     os::unix::fs::MetadataExt,
     path::Path,
@@ -83,7 +82,7 @@ pub(super) fn at(store: &Store, path: &Path) -> Arc<GaiConf> {
     };
     let conf = Arc::clone(&fresh.conf);
     // Dropped after the lock is free again.
-    let _old = mem::replace(&mut *store.lock(), Some(fresh));
+    let _old = store.lock().replace(fresh);
     conf
 }
 

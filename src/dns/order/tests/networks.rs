@@ -22,7 +22,7 @@ ip addr add 169.254.5.5/16 dev one
 ip addr add 10.99.0.1 peer 10.99.0.2/32 dev two
 ip addr add 172.16.3.4/12 dev two
 ip addr add 10.1.40.3/28 dev two
-ip addr add 127.0.0.77/8 dev lo preferred_lft 0
+ip addr add 127.0.0.77/32 dev lo preferred_lft 0
 ip -6 addr add 2001:db8:1::5/64 dev one nodad
 ip -6 addr add 2001:db8:2::5/48 dev one nodad preferred_lft 0
 ip -6 addr add 2001:db8:4::5/64 dev one nodad home
@@ -85,12 +85,10 @@ ip route add default via 10.1.2.1"
     ),
     (
         "no-v4",
-        concat!(
-            "ip link set lo up; ip addr flush dev lo; ip -6 addr add ::1/128 dev lo
+        "ip link set lo up; ip addr flush dev lo; ip -6 addr add ::1/128 dev lo
 ip link add name one type veth peer name two; ip link set dev one up; ip link set dev two up
 ip -6 addr add 2001:db8:1::5/64 dev one nodad
-ip -6 route add default via 2001:db8:1::1"
-        ),
+ip -6 route add default via 2001:db8:1::1",
     ),
     // Addresses that several interfaces have, with differing lengths and states; sources that are nobody's address.
     (
@@ -256,13 +254,14 @@ fn v4_address(random: &mut Random) -> Ipv4Addr {
         [198, 51, 100],
         [203, 0, 113],
         [127, 0, 0],
+        [127, 0, 0],
         [8, 8, 8],
         [224, 0, 0],
         [255, 255, 255],
         [0, 0, 0],
     ];
     let [a, b, c] = NETS[random.below(NETS.len())];
-    const LAST: &[u8] = &[0, 1, 2, 3, 4, 5, 7, 9, 63, 77, 128, 254, 255];
+    const LAST: &[u8] = &[0, 1, 2, 3, 4, 5, 7, 9, 63, 77, 77, 128, 254, 255];
     Ipv4Addr::new(a, b, c, LAST[random.below(LAST.len())])
 }
 
