@@ -136,7 +136,11 @@ fn scratch(name: &str) -> PathBuf {
 fn write_etc(etc: &Path, gai_conf: &str, random: &mut Random) {
     let mut hosts = String::new();
     for name in 0..NAMES {
-        for address in addresses(random) {
+        let addresses = match name {
+            0 => networks::CIRCLE.map(|text| text.parse().unwrap()).to_vec(),
+            _ => addresses(random),
+        };
+        for address in addresses {
             writeln!(hosts, "{address} name{name}").unwrap();
         }
     }

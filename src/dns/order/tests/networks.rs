@@ -4,11 +4,15 @@ use std::{fs::File, io, os::fd::AsRawFd};
 
 use super::{IpAddr, Ipv4Addr, Ipv6Addr, Random};
 
-/// Two linked pairs of interfaces, for the scripts below.
+/// Two linked pairs of interfaces, for the scripts below. Their link-local addresses come a moment after the links, and
+/// would change the answers between two look-ups.
 macro_rules! pairs {
     () => {
         "ip link set lo up
+ipv6=/proc/sys/net/ipv6/conf
+echo 0 >$ipv6/all/accept_dad; echo 0 >$ipv6/default/accept_dad
 for name in one two; do ip link add name $name type veth peer name ${name}peer; ip link set dev $name up; ip link set dev ${name}peer up; done
+[ $(cat $ipv6/default/disable_ipv6) = 1 ] || until [ $(ip -6 addr show scope link -tentative | grep -c fe80) = 4 ]; do sleep 0.05; done
 "
     };
 }
@@ -42,6 +46,16 @@ pub(super) const NETWORKS: &[(&str, &str)] = &[
     (
         "second-loopback",
         "ip link set lo up; ip addr add 127.0.0.2/8 dev lo",
+    ),
+    (
+        "plain",
+        concat!(
+            pairs!(),
+            "ip addr add 10.1.2.3/20 dev one
+ip -6 addr add 2001:db8:1::5/64 dev one nodad
+ip route add default via 10.1.2.1
+ip -6 route add default via 2001:db8:1::1"
+        ),
     ),
     (
         "dual",
@@ -87,6 +101,7 @@ ip route add default via 10.1.2.1"
         "no-v4",
         "ip link set lo up; ip addr flush dev lo; ip -6 addr add ::1/128 dev lo
 ip link add name one type veth peer name two; ip link set dev one up; ip link set dev two up
+until [ $(ip -6 addr show scope link -tentative | grep -c fe80) = 2 ]; do sleep 0.05; done
 ip -6 addr add 2001:db8:1::5/64 dev one nodad
 ip -6 route add default via 2001:db8:1::1",
     ),
@@ -223,6 +238,16 @@ unknown 1 2
 Label ::/0 5
 precedence ::ffff:0:0/96 35",
     ),
+];
+
+/// Under "v4-alike" the rules go round in a circle here: the third address comes before the first, and every IPv6 address
+/// stays where it is among IPv4 ones. What the C library answers depends on how many entries it sorts.
+pub(super) const CIRCLE: [&str; 5] = [
+    "8.8.8.8",
+    "2a00:1450:0:1::1",
+    "10.1.2.4",
+    "203.0.113.1",
+    "2001:db8:1::6",
 ];
 
 /// A destination; `families` is 0 for IPv4, 1 for IPv6, else any.
