@@ -150,7 +150,7 @@ fn write_etc(etc: &Path, gai_conf: &str, random: &mut Random) {
     fs::write(etc.join("gai.conf"), gai_conf).unwrap();
 }
 
-const NAMES: usize = 10;
+const NAMES: usize = 6;
 
 fn addresses(random: &mut Random) -> Vec<IpAddr> {
     let families = random.below(4);
