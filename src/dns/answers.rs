@@ -8,8 +8,10 @@ use std::{
 use socket2::SockAddr;
 
 use super::{
-    AddrInfo, EaiError, Hints, fork_gate, interfaces, libc_calls,
-    lookup::{Families, HostAddresses},
+    AddrInfo, EaiError, Hints, fork_gate,
+    interfaces::{self, Interfaces},
+    libc_calls,
+    lookup::{Families, HostAddresses, LookupFailure},
     order,
 };
 
@@ -61,15 +63,15 @@ pub(super) enum Wanted {
 }
 
 impl Wanted {
+    /// `interfaces` are needed under `AI_ADDRCONFIG`.
+    ///
     /// # Errors
     ///
     /// `EAI_NONAME` where `AI_ADDRCONFIG` rules the family out.
-    pub(super) fn from_hints(hints: Hints) -> Result<Self, EaiError> {
-        let family = if hints.flags & libc::AI_ADDRCONFIG != 0 {
-            let interfaces = interfaces::read().map_err(|error| EaiError::from_io(&error))?;
-            interfaces::narrow(hints.family, &interfaces)?
-        } else {
-            hints.family
+    pub(super) fn new(hints: Hints, interfaces: Option<&Interfaces>) -> Result<Self, EaiError> {
+        let family = match interfaces {
+            Some(interfaces) => interfaces::narrow(hints.family, interfaces)?,
+            None => hints.family,
         };
         Ok(match family {
             libc::AF_INET => Self::Families(Families::V4),
@@ -91,26 +93,39 @@ pub(super) fn mapped(address: IpAddr) -> IpAddr {
 }
 
 /// The list for a host that was found.
-pub(super) fn list(found: HostAddresses, kinds: &[Kind], flags: i32) -> Vec<AddrInfo> {
-    let mut addresses = found.addresses;
-    if addresses.len() > 1 {
-        order::sort(&mut addresses);
-    }
-    let mut canonical = (flags & libc::AI_CANONNAME != 0).then_some(found.canonical);
-    let mut answers = Vec::with_capacity(addresses.len() * kinds.len());
-    for address in addresses {
+///
+/// # Errors
+///
+/// `AskLibc` where the order is not known; an application's own resolver (`own`) then has its order kept, as the C library
+/// must not be asked for its names.
+pub(super) fn list(
+    found: HostAddresses,
+    kinds: &[Kind],
+    flags: i32,
+    interfaces: Option<&Interfaces>,
+    own: bool,
+) -> Result<Vec<AddrInfo>, LookupFailure> {
+    let mut entries = Vec::with_capacity(found.addresses.len() * kinds.len());
+    for address in found.addresses {
         for kind in kinds {
-            answers.push(AddrInfo {
-                family: match address {
-                    IpAddr::V4(_) => libc::AF_INET,
-                    IpAddr::V6(_) => libc::AF_INET6,
-                },
-                socktype: kind.socktype,
-                protocol: kind.protocol,
-                canonical_name: canonical.take(),
-                address: SockAddr::from(SocketAddr::new(address, kind.port)),
-            });
+            entries.push((SocketAddr::new(address, kind.port), kind));
         }
     }
-    answers
+    // Address by address is not enough: see there.
+    let sorted = order::sort(&mut entries, |(address, _)| *address, interfaces);
+    if !own {
+        sorted?;
+    }
+    let mut canonical = (flags & libc::AI_CANONNAME != 0).then_some(found.canonical);
+    let answer = |(address, kind): (SocketAddr, &Kind)| AddrInfo {
+        family: match address {
+            SocketAddr::V4(_) => libc::AF_INET,
+            SocketAddr::V6(_) => libc::AF_INET6,
+        },
+        socktype: kind.socktype,
+        protocol: kind.protocol,
+        canonical_name: canonical.take(),
+        address: SockAddr::from(address),
+    };
+    Ok(entries.into_iter().map(answer).collect())
 }

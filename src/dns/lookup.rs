@@ -54,7 +54,8 @@ pub enum LookupFailure {
     TryAgain,
     /// The servers refused for good.
     NoRecovery,
-    /// The case is not known to be answered as the C library would, for the reason given; it has to be asked.
+    /// The case is not known to be answered as the C library would, for the reason given; it has to be asked. From a
+    /// [`HostLookup`]: ask the machine, for this name.
     AskLibc(&'static str),
     /// Any other code.
     Eai(EaiError),

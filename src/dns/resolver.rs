@@ -18,7 +18,9 @@ use super::{
     AddrInfo, EaiError, Hints, HostEntry, HostError, NameInfo,
     answers::{self, Wanted},
     client::Client,
-    detached, libc_calls,
+    detached,
+    interfaces::Interfaces,
+    libc_calls,
     lookup::{Families, HostLookup, LookupFailure},
     resolve_numeric, reverse,
     route::{self, Path, Reading, Route},
@@ -219,10 +221,15 @@ impl Resolver {
                 _ => libc_elsewhere(host, service, hints).await,
             };
         };
-        let wanted = Wanted::from_hints(hints)?;
+        let interfaces = (hints.flags & libc::AI_ADDRCONFIG != 0).then(Interfaces::current);
+        let wanted = Wanted::new(hints, interfaces.as_ref())?;
         let kinds = answers::kinds(service.as_deref(), hints)?;
-        match self.sources.addresses(&mut config, name, wanted).await {
-            Ok(found) => Ok(answers::list(found, &kinds, hints.flags)),
+        let own = self.sources.is_own();
+        let found = self.sources.addresses(&mut config, name, wanted).await;
+        match found
+            .and_then(|found| answers::list(found, &kinds, hints.flags, interfaces.as_ref(), own))
+        {
+            Ok(answers) => Ok(answers),
             Err(LookupFailure::AskLibc(reason)) => {
                 tracing::debug!(?host, reason, "the C library is asked after all");
                 libc_elsewhere(host, service, hints).await

@@ -9,7 +9,7 @@ use std::{borrow::Cow, ffi::CStr, fmt, net::IpAddr, sync::Arc};
 use super::{
     Hints,
     config::{self, Config, HostSource, HostSources},
-    libc_calls,
+    libc_calls, order,
 };
 
 /// The machine's configuration as it was when somebody first asked for it: one reading a question.
@@ -123,6 +123,9 @@ pub(super) fn by_name(
     let config = config.get();
     if named_service && !config.services_are_local {
         return Route::new(Path::Libc, services_elsewhere);
+    }
+    if let Some(reason) = order::unusual() {
+        return Route::new(Path::Libc, format!("gai.conf: {reason}"));
     }
     by_configuration(config)
 }

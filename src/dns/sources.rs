@@ -85,7 +85,9 @@ impl Sources {
                 let mut outcome = Err(LookupFailure::NotFound);
                 for source in sources(config) {
                     outcome = match source {
-                        HostSource::Files => hosts::by_name(name.as_bytes(), families, config.multi),
+                        HostSource::Files => {
+                            hosts::by_name(name.as_bytes(), families, config.multi)
+                        }
                         HostSource::Dns => client.addresses(config, name, families).await,
                     };
                     if settled(&outcome) {
