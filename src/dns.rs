@@ -8,12 +8,17 @@
 //! Rules: `getaddrinfo(3)`, `getnameinfo(3)`, `gethostbyname(3)`, RFC 3493.
 
 #[allow(dead_code)]
+mod client;
+#[allow(dead_code)]
 mod config;
 mod detached;
 mod fork_gate;
 mod libc_calls;
 pub mod lookup;
 pub mod numeric;
+mod os_thread;
+#[allow(dead_code)]
+mod runtime;
 #[cfg(test)]
 mod tests;
 

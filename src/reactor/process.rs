@@ -99,7 +99,7 @@ extern "C" fn after_fork_in_child() {
 }
 
 /// Makes sure that forks are noticed from now on.
-pub(super) fn watch_forks() {
+pub(crate) fn watch_forks() {
     // Not a `Once`, which a fork could copy while it is being run, for ever.
     static WATCHED: AtomicBool = AtomicBool::new(false);
     if WATCHED.swap(true, Ordering::AcqRel) {
