@@ -359,7 +359,10 @@ impl SharedState {
             state.generation = config.generation;
             state.cache.take()
         });
-        let under_way = state.flights.get(&key).and_then(|(_, flight)| flight.upgrade());
+        let under_way = state
+            .flights
+            .get(&key)
+            .and_then(|(_, flight)| flight.upgrade());
         let flight = under_way.unwrap_or_else(|| {
             let number = state.next_flight;
             state.next_flight += 1;

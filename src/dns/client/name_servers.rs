@@ -170,7 +170,9 @@ async fn over_tcp(
     let mut replies = Vec::new();
     for (response, record_type) in responses.iter().zip(types) {
         match judge(response, record_type) {
-            Ok(Said::Settled(reply)) if !response.metadata.truncation => replies.push(Some(Arc::new(reply))),
+            Ok(Said::Settled(reply)) if !response.metadata.truncation => {
+                replies.push(Some(Arc::new(reply)))
+            }
             _ => return Asked::AskLibc("an unusual reply over TCP"),
         }
     }

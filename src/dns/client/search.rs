@@ -107,7 +107,10 @@ impl<'a> Search<'a> {
     }
 
     /// Takes what came of the name handed out last; `Some` ends the look-up.
-    pub(super) fn note(&mut self, attempt: Attempt) -> Option<Result<HostAddresses, LookupFailure>> {
+    pub(super) fn note(
+        &mut self,
+        attempt: Attempt,
+    ) -> Option<Result<HostAddresses, LookupFailure>> {
         let (failure, go_on) = match &attempt {
             Attempt::Found(_) | Attempt::Final(_) => (LookupFailure::NotFound, false),
             Attempt::NoName => (LookupFailure::NotFound, true),

@@ -18,9 +18,7 @@ use futures_util::{StreamExt, stream::FusedStream};
 use hickory_resolver::{
     net::{
         DnsMultiplexer, NetError,
-        runtime::{
-            DnsUdpSocket, RuntimeProvider, Spawn, TokioRuntimeProvider, TokioTime,
-        },
+        runtime::{DnsUdpSocket, RuntimeProvider, Spawn, TokioRuntimeProvider, TokioTime},
         tcp::TcpClientStream,
         udp::UdpClientStream,
         xfer::{DnsRequestSender, FirstAnswer},
