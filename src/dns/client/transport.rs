@@ -8,6 +8,7 @@ use std::{
     future::{Future, poll_fn},
     io,
     net::SocketAddr,
+    os::fd::{AsFd, AsRawFd},
     pin::Pin,
     sync::atomic::{AtomicU16, Ordering},
     task::{Context, Poll, ready},
@@ -26,6 +27,9 @@ use hickory_resolver::{
     proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Query, ResponseCode},
 };
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{Interest, unix::AsyncFd};
+
+use crate::reactor;
 
 /// What glibc offers to receive in one datagram under `edns0`: `RESOLV_EDNS_BUFFER_SIZE`.
 const EDNS_PAYLOAD: u16 = 1200;
@@ -171,8 +175,10 @@ impl RuntimeProvider for Provider {
 
 /// A UDP socket connected to its server, on a port of the kernel's choice. The kernel takes only the server's datagrams, and
 /// tells of a server that is not there, which an unconnected socket would wait for until the timeout.
+///
+/// Watched for reading only: a fresh UDP socket can always send, and being told so would wake the runtime for nothing.
 struct ConnectedUdp {
-    socket: tokio::net::UdpSocket,
+    socket: AsyncFd<Socket>,
     server: SocketAddr,
     /// Of the question sent, in the order of the wire.
     id: AtomicU16,
@@ -186,8 +192,10 @@ impl ConnectedUdp {
             .map_err(|error| io::Error::other(NoSocket(error)))?;
         report_icmp(&socket, server)?;
         socket.connect(&server.into())?;
-        let socket = tokio::net::UdpSocket::from_std(socket.into())
-            .map_err(|error| io::Error::other(NoSocket(error)))?;
+        // SAFETY: the socket keeps its descriptor open and the same for as long as it lives, and nothing takes it out of the
+        // `AsyncFd`.
+        let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }
+            .map_err(|error| io::Error::other(NoSocket(error.into())))?;
         Ok(Self {
             socket,
             server,
@@ -196,10 +204,17 @@ impl ConnectedUdp {
     }
 }
 
+impl ConnectedUdp {
+    fn received(&self, datagram: &[u8]) -> io::Result<(usize, SocketAddr)> {
+        match bare_refusal(datagram, self.id.load(Ordering::Relaxed)) {
+            Some(code) => Err(io::Error::other(BareHeader(code))),
+            None => Ok((datagram.len(), self.server)),
+        }
+    }
+}
+
 /// Asks for all ICMP errors, the temporary ones such as "no route to host" too: `IP_RECVERR`, `ip(7)`.
 fn report_icmp(socket: &Socket, server: SocketAddr) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
-
     let (level, name) = match server {
         SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_RECVERR),
         SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
@@ -230,25 +245,43 @@ impl DnsUdpSocket for ConnectedUdp {
         context: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        let mut buffer = tokio::io::ReadBuf::new(buffer);
-        ready!(self.socket.poll_recv(context, &mut buffer))?;
-        let datagram = buffer.filled();
-        if let Some(code) = bare_refusal(datagram, self.id.load(Ordering::Relaxed)) {
-            return Poll::Ready(Err(io::Error::other(BareHeader(code))));
+        loop {
+            let mut ready = ready!(self.socket.poll_read_ready(context))?;
+            if let Ok(received) = ready.try_io(|socket| reactor::recv(socket.as_fd(), buffer, 0)) {
+                return Poll::Ready(received.and_then(|len| self.received(&buffer[..len])));
+            }
         }
-        Poll::Ready(Ok((datagram.len(), self.server)))
+    }
+
+    /// Unlike the polling above, this is woken by an error that no datagram comes with.
+    // As the trait's macro writes it.
+    fn recv_from<'socket, 'buffer, 'future>(
+        &'socket self,
+        buffer: &'buffer mut [u8],
+    ) -> Pin<Box<dyn Future<Output = io::Result<(usize, SocketAddr)>> + Send + 'future>>
+    where
+        'socket: 'future,
+        'buffer: 'future,
+        Self: 'future,
+    {
+        Box::pin(async move {
+            let interest = Interest::READABLE | Interest::ERROR;
+            let receive = |socket: &Socket| reactor::recv(socket.as_fd(), buffer, 0);
+            let len = self.socket.async_io(interest, receive).await?;
+            self.received(&buffer[..len])
+        })
     }
 
     fn poll_send_to(
         &self,
-        context: &mut Context<'_>,
+        _: &mut Context<'_>,
         datagram: &[u8],
         _: SocketAddr,
     ) -> Poll<io::Result<usize>> {
         if let Some(id) = datagram.first_chunk() {
             self.id.store(u16::from_be_bytes(*id), Ordering::Relaxed);
         }
-        self.socket.poll_send(context, datagram)
+        Poll::Ready(self.socket.get_ref().send(datagram))
     }
 }
 

@@ -116,7 +116,7 @@ fn a_name_is_found_if_either_family_is() {
 #[test]
 fn names_too_long_for_the_search_list_are_left_to_libc() {
     let server = Server::start(|question| question.no_name());
-    let long = ["a"; 120].join(".");
+    let long = ["a"; 122].join(".");
     let config = reading(resolv(&[server.address], &["example.test"], 200), 1);
     let answer = ask_once(&config, &long, Families::V4);
     assert!(

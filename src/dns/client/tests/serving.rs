@@ -90,17 +90,20 @@ fn alias_of_nothing() {
 
 #[test]
 fn names_that_no_host_can_have_are_left_to_libc() {
-    let server = Server::start(|question| {
-        question.records(&[
-            (question.name.as_str(), 60, cname("a\\032b.test")),
-            ("a\\032b.test", 60, v4(1)),
-        ])
-    });
-    let answer = ask_once(&config(&[server.address]), "a.test", Families::V4);
-    assert!(
-        matches!(answer, Err(LookupFailure::AskLibc(_))),
-        "{answer:?}"
-    );
+    use hickory_resolver::proto::rr::{Name, RData, rdata::CNAME};
+
+    for label in [&b"a b"[..], b"-a", b"a.b", b"\xe9"] {
+        let server = Server::start(move |question| {
+            let target = Name::from_labels([label, b"test"]).unwrap();
+            let name = question.name.as_str();
+            question.records(&[(name, 60, RData::CNAME(CNAME(target))), (name, 60, v4(1))])
+        });
+        let answer = ask_once(&config(&[server.address]), "a.test", Families::V4);
+        assert!(
+            matches!(answer, Err(LookupFailure::AskLibc(_))),
+            "{answer:?}"
+        );
+    }
 }
 
 #[test]
@@ -130,7 +133,7 @@ fn truncated_replies_are_asked_for_over_tcp() {
 fn closed_port_costs_no_time() {
     let server = good();
     let mut resolv = resolv(&[closed(), server.address], &[], 1);
-    resolv.timeout = Duration::from_secs(3600);
+    resolv.timeout = Duration::from_secs(120);
     let answer = ask_once(&reading(resolv, 1), "a.test", Families::Both);
     assert_eq!(answer, Ok(host("a.test", &[], &BOTH)));
 }
@@ -156,7 +159,7 @@ fn servers_that_cannot_are_passed_over() {
     ] {
         let (bad, server) = (Server::start(move |it| it.code(code)), good());
         let mut resolv = resolv(&[bad.address, server.address], &[], 1);
-        resolv.timeout = Duration::from_secs(3600);
+        resolv.timeout = Duration::from_secs(120);
         let answer = ask_once(&reading(resolv, 1), "a.test", Families::Both);
         assert_eq!(answer, Ok(host("a.test", &[], &BOTH)), "{code}");
         assert_eq!(bad.asked().len(), 2);
@@ -176,7 +179,7 @@ fn bare_refusals_count() {
     });
     let server = good();
     let mut resolv = resolv(&[bad.address, server.address], &[], 1);
-    resolv.timeout = Duration::from_secs(3600);
+    resolv.timeout = Duration::from_secs(120);
     let answer = ask_once(&reading(resolv, 1), "a.test", Families::Both);
     assert_eq!(answer, Ok(host("a.test", &[], &BOTH)));
 }
@@ -371,15 +374,7 @@ fn a_thousand_at_once_need_few_descriptors() {
     let server = good();
     let (client, config) = (client(0), config(&[server.address]));
     let names: Vec<_> = (0..1000).map(|number| format!("h{number}.test")).collect();
-    let most = Arc::new(AtomicUsize::new(0));
-    let watch = {
-        let (most, done) = (most.clone(), Arc::downgrade(&most));
-        let address = server.address;
-        let server = Server::start(|_| None);
-        let _ = (server, done, address);
-        most
-    };
-    let _ = watch;
+    let most = AtomicUsize::new(0);
     let look_ups = names.iter().map(|name| async {
         let answer = client.addresses(&config, name, Families::Both).await;
         most.fetch_max(server.clients(), Ordering::Relaxed);
