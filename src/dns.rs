@@ -9,6 +9,7 @@
 //! * [`config`]: resolv.conf, nsswitch.conf, host.conf and the environment, re-read when they change.
 //! * [`sources`]: [`hosts`], the hosts file; [`client`], the name servers, asked through hickory on a [`runtime`] of one
 //!   thread; or the application's own resolver.
+//! * [`fork_safe`]: look-ups that a fork cannot break.
 //! * [`answers`]: kinds of sockets, `AI_*` flags; [`order`]: RFC 6724, by the machine's [`interfaces`].
 //! * [`reverse`]: from addresses to names.
 //! * [`libc_calls`]: the C library for everything else, which can only block, so it runs on a thread of its own
@@ -21,6 +22,7 @@ mod client;
 mod config;
 mod detached;
 mod fork_gate;
+mod fork_safe;
 mod hickory;
 mod hosts;
 mod interfaces;
@@ -28,6 +30,7 @@ mod libc_calls;
 mod lookup;
 pub mod numeric;
 mod order;
+mod os_thread;
 mod resolver;
 mod reverse;
 mod route;

@@ -1,17 +1,15 @@
 //! A blocking call of the C library as a future: it runs on a thread of its own, and dropping the future abandons it.
 
 use std::{
-    ffi::c_void,
     future::Future,
     io,
     panic::{self, AssertUnwindSafe},
     pin::Pin,
-    ptr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
 
-use super::fork_gate;
+use super::{fork_gate, os_thread};
 
 /// glibc keeps its answers on the heap and about 10 KiB on the stack; NSS modules of other makers are less careful.
 /// Only touched pages cost memory.
@@ -118,77 +116,13 @@ impl<T> Drop for Promise<T> {
 fn start<T: Send + 'static>(call: Arc<dyn Fn() -> T + Send + Sync>) -> io::Result<Arc<Outcome<T>>> {
     let outcome = Arc::new(Outcome(Mutex::new(Slot::Waiting(None))));
     let promise = Promise(outcome.clone());
-    let body = move || promise.0.set(Slot::Ready(call()));
-    start_thread(Box::new(body))?;
-    Ok(outcome)
-}
-
-type Body = Box<dyn FnOnce() + Send>;
-
-/// Runs `body` on a new thread, inside the gate from its start to the end of the thread.
-///
-/// By `pthread_create(3)` and not by `std::thread`, whose threads take a global lock of the standard library at their
-/// start and end. A fork while any thread of the program starts or ends leaves that lock held in the child for ever,
-/// and with it every thread that the child starts in that way.
-fn start_thread(body: Body) -> io::Result<()> {
-    extern "C" fn run(argument: *mut c_void) -> *mut c_void {
-        // SAFETY: `argument` is the box that was given to pthread_create(3), which hands it to one thread once.
-        let body = unsafe { Box::from_raw(argument.cast::<Body>()) };
-        // SAFETY: names this thread; the text ends in NUL and has fewer than 16 bytes.
-        unsafe { libc::pthread_setname_np(libc::pthread_self(), c"reactor-dns".as_ptr()) };
+    let body = move || {
         let inside = fork_gate::enter();
-        // Unwinding into the C library is undefined. What the panic was is on standard error, and the waiter learns of
-        // it from the promise that the unwinding dropped.
-        let _ = panic::catch_unwind(AssertUnwindSafe(body));
+        // A panic must not keep the thread from leaving the gate. What it was is on standard error, and the waiter
+        // learns of it from the promise that the unwinding drops.
+        let _ = panic::catch_unwind(AssertUnwindSafe(move || promise.0.set(Slot::Ready(call()))));
         inside.leave_with_thread();
-        ptr::null_mut()
-    }
-
-    let argument = Box::into_raw(Box::new(body));
-    let blocked = SignalsBlocked::new();
-    // SAFETY: pthread_attr_init(3) writes the attributes before they are read, and they are destroyed once. The size is
-    // above PTHREAD_STACK_MIN and a multiple of the page size. The thread id may be written. The gate joins the thread.
-    let code = unsafe {
-        let mut attributes: libc::pthread_attr_t = std::mem::zeroed();
-        libc::pthread_attr_init(&mut attributes);
-        libc::pthread_attr_setstacksize(&mut attributes, STACK_BYTES);
-        let mut thread: libc::pthread_t = std::mem::zeroed();
-        let code = libc::pthread_create(&mut thread, &attributes, run, argument.cast());
-        libc::pthread_attr_destroy(&mut attributes);
-        code
     };
-    drop(blocked);
-    if code == 0 {
-        return Ok(());
-    }
-    // SAFETY: no thread was started, so the box is still ours.
-    drop(unsafe { Box::from_raw(argument) });
-    Err(io::Error::from_raw_os_error(code))
-}
-
-/// All signals blocked on this thread until dropped. A thread inherits the mask of the one that starts it, so no signal
-/// can reach the new thread even before its first instruction.
-struct SignalsBlocked {
-    before: libc::sigset_t,
-}
-
-impl SignalsBlocked {
-    fn new() -> Self {
-        // SAFETY: a sigset_t is plain old data; sigfillset(3) and pthread_sigmask(3) write both sets before they are
-        // read, and cannot fail with these arguments.
-        unsafe {
-            let mut all: libc::sigset_t = std::mem::zeroed();
-            let mut before: libc::sigset_t = std::mem::zeroed();
-            libc::sigfillset(&mut all);
-            libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-            Self { before }
-        }
-    }
-}
-
-impl Drop for SignalsBlocked {
-    fn drop(&mut self) {
-        // SAFETY: `before` is the mask that pthread_sigmask(3) handed out.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, ptr::null_mut()) };
-    }
+    os_thread::start(STACK_BYTES, Box::new(body))?;
+    Ok(outcome)
 }

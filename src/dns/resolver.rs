@@ -7,18 +7,24 @@ use std::{
     future::Future,
     io,
     net::IpAddr,
+    pin::pin,
     sync::Arc,
     time::Instant,
 };
 
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
 use socket2::SockAddr;
-use tokio::{runtime::Handle, task::AbortHandle};
+use tokio::runtime::Handle;
 
 use super::{
     AddrInfo, EaiError, Hints, HostEntry, HostError, NameInfo,
     answers::{self, Wanted},
     client::Client,
     detached,
+    fork_safe::ForkSafe,
     interfaces::Interfaces,
     libc_calls,
     lookup::{Families, HostLookup, LookupFailure},
@@ -47,7 +53,6 @@ impl fmt::Debug for Resolver {
 }
 
 /// Settings of a [`Resolver`].
-#[derive(Debug)]
 pub struct ResolverBuilder {
     runtime: Runtime,
     cache_entries: usize,
@@ -62,7 +67,7 @@ impl ResolverBuilder {
     ///
     /// `InvalidInput` for a current-thread runtime: the thread that waits for a name might be the one that should turn it.
     pub fn runtime(mut self, handle: Handle) -> io::Result<Self> {
-        self.runtime = Runtime::of_application(handle)?;
+        self.runtime = Runtime::embedder(handle)?;
         Ok(self)
     }
 
@@ -148,7 +153,8 @@ impl Resolver {
     }
 
     /// Runs a future on the resolver's runtime: a look-up that no thread waits for.
-    pub(crate) fn spawn<F>(&self, future: F) -> io::Result<AbortHandle>
+    #[cfg(feature = "python")]
+    pub(crate) fn spawn<F>(&self, future: F) -> io::Result<tokio::task::AbortHandle>
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -200,11 +206,19 @@ impl Resolver {
 
     /// `future`, unless `deadline` comes first.
     async fn until<F: Future>(&self, deadline: Instant, future: F) -> Result<F::Output, EaiError> {
-        self.sources
-            .runtime()
-            .until(deadline, future)
-            .await
-            .map_err(|error| EaiError::from_io(&error))
+        let runtime = self.sources.runtime().clone();
+        let timer = ForkSafe::new(runtime, move || {
+            tokio::time::sleep_until(deadline.into()).map(Ok).boxed()
+        });
+        match select(pin!(future), timer).await {
+            Either::Left((output, _)) => Ok(output),
+            Either::Right((Ok(()), _)) => Err(EaiError {
+                code: libc::EAI_SYSTEM,
+                errno: Some(libc::ETIMEDOUT),
+            }),
+            // No timer could be had.
+            Either::Right((Err(_), future)) => Ok(future.await),
+        }
     }
 
     async fn look_up(

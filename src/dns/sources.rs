@@ -1,6 +1,6 @@
 //! Where names come from: the machine's hosts file and name servers, in its own order, or the application's resolver.
 
-use std::{ffi::CStr, future::Future, net::IpAddr};
+use std::{ffi::CStr, future::Future, net::IpAddr, sync::Arc};
 
 use super::{
     answers::{Wanted, mapped},
@@ -57,7 +57,7 @@ impl Sources {
                             HostSource::Files => {
                                 hosts::by_name(name.as_bytes(), families, config.multi)
                             }
-                            HostSource::Dns => client.addresses(config, name, families).await,
+                            HostSource::Dns => asked(client, config, name, families).await,
                         }
                     })
                     .await;
@@ -88,7 +88,7 @@ impl Sources {
                         HostSource::Files => {
                             hosts::by_name(name.as_bytes(), families, config.multi)
                         }
-                        HostSource::Dns => client.addresses(config, name, families).await,
+                        HostSource::Dns => asked(client, config, name, families).await,
                     };
                     if settled(&outcome) {
                         break;
@@ -122,6 +122,14 @@ impl Sources {
                 outcome
             }
         }
+    }
+}
+
+/// What the name servers say, or have said.
+async fn asked(client: &Client, config: &Arc<Config>, name: &str, families: Families) -> Found {
+    match client.cached_addresses(config, name, families) {
+        Some(outcome) => outcome,
+        None => client.addresses(config, name, families).await,
     }
 }
 

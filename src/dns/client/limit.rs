@@ -1,0 +1,33 @@
+//! How many questions this process has under way at once: each holds a descriptor.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::reactor::fork_mutex::ForkMutex;
+
+const FEWEST: usize = 64;
+const MOST: usize = 2048;
+
+/// Questions; a look-up of both families has two. A quarter of the descriptors that the process may have, so that names whose
+/// servers are silent do not keep others waiting on a machine with room, and leave room on one without.
+fn most() -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 4;
+    usize::try_from(descriptors)
+        .unwrap_or(usize::MAX)
+        .clamp(64, 2048)
+}
+
+/// A forked child starts with a semaphore of its own: the parent's look-ups are not its.
+static LIMIT: ForkMutex<Option<Arc<Semaphore>>> = ForkMutex::new(None);
+
+/// Waits for room for `questions`, first come, first served. `None` would mean that the semaphore was closed, which nobody
+/// does.
+pub(super) async fn acquire(questions: usize) -> Option<OwnedSemaphorePermit> {
+    let semaphore = LIMIT
+        .lock()
+        .get_or_insert_with(|| Arc::new(Semaphore::new(most())))
+        .clone();
+    let questions = u32::try_from(questions.min(FEWEST)).unwrap_or(1);
+    semaphore.acquire_many_owned(questions).await.ok()
+}
