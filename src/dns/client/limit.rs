@@ -12,10 +12,13 @@ const MOST: usize = 2048;
 /// Questions; a look-up of both families has two. A quarter of the descriptors that the process may have, so that names whose
 /// servers are silent do not keep others waiting on a machine with room, and leave room on one without.
 fn most() -> usize {
-    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 4;
-    usize::try_from(descriptors)
-        .unwrap_or(usize::MAX)
-        .clamp(64, 2048)
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: fills in a valid structure. A failure leaves it as it is.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    usize::try_from(limit.rlim_cur / 4).map_or(MOST, |quarter| quarter.clamp(FEWEST, MOST))
 }
 
 /// A forked child starts with a semaphore of its own: the parent's look-ups are not its.

@@ -29,6 +29,7 @@ fn reading(resolv: ResolvConf, generation: u64) -> Arc<Config> {
         generation,
         hosts: HostSources::Plain(vec![HostSource::Files, HostSource::Dns]),
         services_are_local: true,
+        multi: true,
         resolv: Arc::new(resolv),
         host_conf_unusual: None,
         environment_unusual: None,
