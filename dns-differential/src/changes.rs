@@ -43,20 +43,16 @@ struct Changes<'a> {
 }
 
 impl Changes<'_> {
-    /// The same question by every call, after the change that `what` names.
-    fn ask(&mut self, what: &str, host: &str) {
-        self.step += 1;
-        let label = format!("{}, step {}: {what}", self.configuration, self.step);
+    fn queries(host: &str) -> Vec<Query> {
         let mut queries: Vec<_> = [0, libc::AF_INET, libc::AF_INET6]
             .into_iter()
             .map(|family| resolve(host, family))
             .collect();
-        let plain = Query {
+        queries.push(Query {
             on_tokio: true,
             crate_first: false,
             ..queries[0].clone()
-        };
-        queries.push(plain);
+        });
         if let Ok(host) = CString::new(host) {
             let ask = Ask::HostByName {
                 host,
@@ -67,7 +63,14 @@ impl Changes<'_> {
                 ..queries[0].clone()
             });
         }
-        for query in queries {
+        queries
+    }
+
+    /// The same question by every call, after the change that `what` names.
+    fn ask(&mut self, what: &str, host: &str) {
+        self.step += 1;
+        let label = format!("{}, step {}: {what}", self.configuration, self.step);
+        for query in Self::queries(host) {
             self.counts
                 .add(&compare::compare(&label, &query, self.runtime));
         }
@@ -87,18 +90,19 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Asks until both sides agree, and counts a difference if they never do before `patience` is over.
+    /// Asks until both sides agree or `patience` is over, and then compares as always.
     ///
     /// For answers with a time to live: until it is over, the crate may say what it remembers.
     fn ask_until_equal(&mut self, what: &str, host: &str, patience: Duration) {
-        let query = resolve(host, 0);
         let give_up = Instant::now() + patience;
-        while Instant::now() < give_up {
-            let (theirs, ours) = compare::ask_both(&query, self.runtime);
-            if theirs == ours {
-                break;
+        for query in Self::queries(host) {
+            while Instant::now() < give_up {
+                let (theirs, ours) = compare::ask_both(&query, self.runtime);
+                if theirs == ours {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(20));
             }
-            thread::sleep(Duration::from_millis(20));
         }
         self.ask(what, host);
     }

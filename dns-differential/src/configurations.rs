@@ -105,7 +105,7 @@ fn base(name: &str) -> Configuration {
         host_conf: Some("multi on\n".to_string()),
         environment: Vec::new(),
         network: Network::Both,
-        queries: 110,
+        queries: 200,
         silent: 0,
         by_server: true,
     }
@@ -149,7 +149,7 @@ fn gai(name: &str, content: &str) -> Configuration {
     Configuration {
         gai: Some(content.to_string()),
         network: Network::Rich,
-        queries: 80,
+        queries: 150,
         ..base(&format!("gai.conf {name}"))
     }
 }
@@ -164,7 +164,7 @@ fn hosts(name: &str, content: Vec<u8>) -> Configuration {
 pub fn all() -> Vec<Configuration> {
     let mut list = vec![
         Configuration {
-            queries: 300,
+            queries: 800,
             ..base("plain")
         },
         Configuration {
@@ -312,7 +312,7 @@ pub fn all() -> Vec<Configuration> {
         "options timeout:30 attempts:5 edns0",
     ] {
         list.push(Configuration {
-            queries: 70,
+            queries: 130,
             ..option(line)
         });
     }

@@ -18,6 +18,7 @@ use crate::{
 
 /// Which way a query went, as far as the crate says.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "for when the crate tells")]
 pub enum Way {
     Asynchronous,
     CLibrary,

@@ -64,8 +64,7 @@ pub const QUICK: &[&str] = &[
     "control-target",
     "no-ra",
     "chaos",
-    "slow4",
-    "slow6",
+    "multi",
     "data-nx",
     "nx-cname",
     "mapped",
@@ -117,8 +116,32 @@ fn negative(code: ResponseCode) -> Reply {
     }
 }
 
+/// Whose answers show which of the two replies the C library got first.
+const ORDER_MATTERS: &[&str] = &["canon-differs", "cname6-only", "mapped", "multi"];
+
+/// Well above what a busy machine adds to a reply, well below every timeout.
+const LATE: Duration = Duration::from_millis(60);
+
 /// `None` for silence. `owner` is the name asked for, `server` counts from 1.
-pub fn reply(first_label: &str, owner: &str, kind: RecordType, server: u8) -> Option<Reply> {
+///
+/// With `-late4` or `-late6` at the end of the label, the reply for that family comes after the other.
+pub fn reply(label: &str, owner: &str, kind: RecordType, server: u8) -> Option<Reply> {
+    let late4 = label.strip_suffix("-late4");
+    let late6 = label.strip_suffix("-late6");
+    let plain = late4.or(late6).unwrap_or(label);
+    let late = match kind {
+        RecordType::A => late4.is_some(),
+        RecordType::AAAA => late6.is_some() || (late4.is_none() && ORDER_MATTERS.contains(&plain)),
+        _ => false,
+    };
+    let mut reply = prompt_reply(plain, owner, kind, server)?;
+    if late {
+        reply.delay = LATE;
+    }
+    Some(reply)
+}
+
+fn prompt_reply(first_label: &str, owner: &str, kind: RecordType, server: u8) -> Option<Reply> {
     use ResponseCode::{FormErr, NXDomain, NotAuth, NotImp, Refused, ServFail, YXDomain};
     let v4 = kind == RecordType::A;
     if kind == RecordType::PTR {
@@ -243,13 +266,16 @@ pub fn reply(first_label: &str, owner: &str, kind: RecordType, server: u8) -> Op
             odd.dns_class = DNSClass::CH;
             answers(vec![odd, address(owner)])
         }
-        "slow4" => Reply {
-            delay: Duration::from_millis(if v4 { 150 } else { 0 }),
-            ..good()
-        },
-        "slow6" => Reply {
-            delay: Duration::from_millis(if v4 { 0 } else { 150 }),
-            ..good()
+        "multi" => match v4 {
+            true => answers(vec![
+                record(owner, "A", "198.51.100.22"),
+                record(owner, "A", "192.0.2.21"),
+            ]),
+            false => answers(vec![
+                record(owner, "AAAA", "2001:db8::21"),
+                record(owner, "AAAA", "::ffff:192.0.2.26"),
+                record(owner, "AAAA", "2001:db8:1::21"),
+            ]),
         },
         "data-nx" => Reply {
             code: NXDomain,

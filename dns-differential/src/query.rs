@@ -349,7 +349,7 @@ const REVERSE: &[&str] = &[
     "::2",
 ];
 
-fn numeric_or_name(host: &[u8]) -> CString {
+fn text(host: &[u8]) -> CString {
     CString::new(host).unwrap_or_default()
 }
 
@@ -422,7 +422,8 @@ impl<'a> Generator<'a> {
             0..35 => random.pick(&self.zone).as_bytes().to_vec(),
             35..55 => {
                 let odd = random.pick(&self.odd);
-                format!("{odd}.odd.example").into_bytes()
+                let late = random.pick(&["", "", "-late4", "-late6"]);
+                format!("{odd}{late}.odd.example").into_bytes()
             }
             55..70 => random.pick(IN_FILES).as_bytes().to_vec(),
             70..83 => return random.pick(NUMERIC).as_bytes().to_vec(),
@@ -450,9 +451,16 @@ impl<'a> Generator<'a> {
         match random.below(100) {
             0..40 => 0,
             40..55 => libc::AI_CANONNAME,
+            // Few with AI_NUMERICHOST, under which names have no answer.
             55..97 => FLAGS
                 .iter()
-                .filter(|_| random.percent(35))
+                .filter(|flag| {
+                    random.percent(if **flag == libc::AI_NUMERICHOST {
+                        10
+                    } else {
+                        35
+                    })
+                })
                 .fold(0, |all, flag| all | flag),
             _ => {
                 random.pick(RARE_FLAGS)
@@ -483,10 +491,10 @@ impl<'a> Generator<'a> {
             _ => random.pick(&[99, libc::SOCK_SEQPACKET, -1]),
         };
         let protocol = match random.below(100) {
-            0..70 => 0,
-            70..82 => libc::IPPROTO_TCP,
-            82..93 => libc::IPPROTO_UDP,
-            93..97 => 41,
+            0..82 => 0,
+            82..90 => libc::IPPROTO_TCP,
+            90..96 => libc::IPPROTO_UDP,
+            96..98 => 41,
             _ => random.pick(&[1, 136, 132, 33, 255, 256, -1]),
         };
         Hints {
@@ -535,10 +543,11 @@ impl<'a> Generator<'a> {
     pub fn next(&mut self) -> Query {
         let ask = match self.random.below(100) {
             0..72 => {
-                let host = (!self.random.percent(3)).then(|| numeric_or_name(&self.host()));
-                let service = match self.random.percent(50) {
-                    true => None,
-                    false => CString::new(self.random.pick(SERVICES)).ok(),
+                let host = (!self.random.percent(3)).then(|| text(&self.host()));
+                let service = match self.random.below(100) {
+                    0..50 => None,
+                    50..80 => CString::new(self.random.pick(&["80", "http", "domain", "0"])).ok(),
+                    _ => CString::new(self.random.pick(SERVICES)).ok(),
                 };
                 Ask::Resolve {
                     host,
@@ -559,7 +568,7 @@ impl<'a> Generator<'a> {
                 Ask::Names { address, flags }
             }
             85..94 => Ask::HostByName {
-                host: numeric_or_name(&self.host()),
+                host: text(&self.host()),
                 family: self.random.pick(&[libc::AF_INET, libc::AF_INET6]),
             },
             _ => Ask::HostByAddress {

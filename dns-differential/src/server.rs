@@ -24,15 +24,13 @@ use crate::{
 };
 
 /// Answers from the zone.
-pub const FIRST: &str = "127.0.0.1";
+const FIRST: &str = "127.0.0.1";
 /// The same, with some names answered otherwise.
-pub const SECOND: &str = "127.0.0.2";
+const SECOND: &str = "127.0.0.2";
 /// Refuses every question.
-pub const REFUSING: &str = "127.0.0.3";
-/// Takes questions and never answers.
-pub const SILENT: &str = "127.0.0.4";
-/// Nothing listens here.
-pub const CLOSED: &str = "127.0.0.9";
+const REFUSING: &str = "127.0.0.3";
+/// Takes questions and never answers. Nothing at all listens on 127.0.0.9.
+const SILENT: &str = "127.0.0.4";
 
 struct Handler {
     catalog: Arc<Catalog>,

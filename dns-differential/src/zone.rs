@@ -36,7 +36,6 @@ const RECORDS: &[(&str, &str, &str)] = &[
     ("multi.example", "AAAA", "2002:c000:201::24"),
     ("multi.example", "AAAA", "2001:0:1::25"),
     ("multi.example", "AAAA", "::1"),
-    ("multi.example", "AAAA", "::ffff:192.0.2.26"),
     ("multi.example", "AAAA", "fec0::27"),
     ("multi.example", "AAAA", "ff0e::28"),
     ("multi.example", "AAAA", "::"),
