@@ -37,9 +37,7 @@ pub async fn answer(query: Query) -> Outcome {
             service,
             hints,
         } => outcome::of_resolve(dns::resolve(host, service, hints, None).await),
-        Ask::Names { address, flags } => {
-            outcome::of_names(dns::getnameinfo(address.into(), flags).await)
-        }
+        Ask::Names { address, flags } => outcome::of_names(dns::getnameinfo(address, flags).await),
         Ask::HostByName { host, family } => {
             outcome::of_host(dns::gethostbyname(host, family).await)
         }
