@@ -201,7 +201,10 @@ pub fn all() -> Vec<Configuration> {
             network: Network::Rich,
             ..hosts("odd, many interfaces", odd_hosts())
         },
-        hosts("empty", Vec::new()),
+        Configuration {
+            hosts: Some(Vec::new()),
+            ..base("hosts empty")
+        },
         Configuration {
             host_conf: Some("multi on\nreorder on\ntrim .example\n".into()),
             ..base("host.conf reorder, trim")
@@ -263,6 +266,10 @@ pub fn all() -> Vec<Configuration> {
         resolv("refusing first", "nameserver 127.0.0.3\nnameserver 127.0.0.2\nsearch corp.example\n"),
         resolv("only closed", "nameserver 127.0.0.9\nsearch corp.example\n"),
         resolv("only refusing", "nameserver 127.0.0.3\nsearch corp.example\n"),
+        resolv("mapped server", "nameserver ::ffff:127.0.0.1\nsearch corp.example\n"),
+        resolv("server by a loose number", "nameserver 127.1\nsearch corp.example\n"),
+        resolv("server 0.0.0.0", "nameserver 0.0.0.0\nsearch corp.example\n"),
+        resolv("scoped server", "nameserver ::1%lo\nnameserver fe80::1%99\nsearch corp.example\n"),
         resolv("IPv6 server", "nameserver ::1\nsearch corp.example\n"),
         resolv(
             "four servers",
@@ -287,6 +294,14 @@ pub fn all() -> Vec<Configuration> {
             ..resolv(name, &content)
         });
     }
+    list.push(Configuration {
+        silent: 3,
+        queries: 40,
+        ..resolv(
+            "silent names, two attempts",
+            "nameserver 127.0.0.1\nsearch corp.example\noptions timeout:1 attempts:2\n",
+        )
+    });
     list.push(Configuration {
         queries: 14,
         ..resolv("silent first", "nameserver 127.0.0.4\nnameserver 127.0.0.1\nsearch corp.example\noptions timeout:1 attempts:1\n")
@@ -329,6 +344,14 @@ pub fn all() -> Vec<Configuration> {
     list.push(environment("RES_OPTIONS", "ndots:4"));
     list.push(environment("RES_OPTIONS", "no-aaaa edns0"));
     list.push(environment("RES_OPTIONS", "attempts:x ndots: bogus"));
+    for (name, value) in [("RESOLV_MULTI", "off"), ("RESOLV_REORDER", "on")] {
+        let environment = vec![(name, value)];
+        let name = format!("hosts odd, {name}={value}");
+        list.push(Configuration {
+            environment,
+            ..hosts(&name, odd_hosts())
+        });
+    }
     list.push(environment("HOSTALIASES", "/etc/aliases-of-hosts"));
     for kind in [
         Network::OnlyV4,

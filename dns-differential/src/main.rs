@@ -98,6 +98,7 @@ fn start(index: usize, seed: u64, configuration: &Configuration) -> std::io::Res
         "HOSTALIASES",
         "RESOLV_HOST_CONF",
         "RESOLV_MULTI",
+        "RESOLV_REORDER",
     ] {
         command.env_remove(name);
     }
