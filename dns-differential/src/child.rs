@@ -1,7 +1,7 @@
 //! One configuration: the process that enters the namespaces, serves names there and asks.
 
 use std::{
-    fs, io,
+    env, fs, io,
     process::ExitCode,
     sync::{
         Mutex, PoisonError,
@@ -95,7 +95,10 @@ fn write_files(configuration: &Configuration) -> io::Result<()> {
 }
 
 fn ask_queries(configuration: &Configuration, seed: u64, runtime: &Handle) -> Counts {
-    let queries = Generator::new(seed, configuration).all();
+    let mut queries = Generator::new(seed, configuration).all();
+    if let Ok(wanted) = env::var("ASK") {
+        queries.retain(|query| query.text().contains(&wanted));
+    }
     let next = AtomicUsize::new(0);
     let total = Mutex::new(Counts::default());
     thread::scope(|scope| {

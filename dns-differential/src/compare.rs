@@ -169,7 +169,13 @@ pub fn compare(configuration: &str, query: &Query, runtime: &Handle) -> Counts {
         Way::CLibrary => counts.c_library += 1,
         Way::Unknown => counts.unknown += 1,
     }
+    if crate::tracing() {
+        eprintln!("[{configuration}] {}", query.text());
+    }
     let (theirs, ours) = ask_both(query, runtime);
+    if crate::tracing() {
+        eprintln!("    libc:  {theirs}\n    crate: {ours}");
+    }
     counts.answered += usize::from(theirs.starts_with("ok"));
     if theirs == ours {
         return counts;

@@ -4,8 +4,9 @@
 //! `cargo test -p dns-differential` runs all of it. Each machine ("configuration") is a child process in a network and a
 //! mount namespace of its own, with hickory-server on its loopback addresses and an `/etc` of its own.
 //!
-//! Environment: `SEED` for other questions, `ONLY` for the configurations whose name contains a text, `JOBS` for the number of
-//! configurations at a time (2), `VERBOSE` for a line a configuration.
+//! Environment: `SEED` for other questions; `JOBS` for the number of configurations at a time (2); `ONLY` for the
+//! configurations whose name contains a text, and `ASK` for the questions that do; `VERBOSE` for a line a configuration;
+//! `TRACE` for a line a question, and one for each that reaches a server.
 
 mod c_library;
 mod changes;
@@ -25,7 +26,7 @@ use std::{
     env,
     process::{Command, ExitCode, Output, Stdio},
     sync::{
-        Mutex, PoisonError,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
@@ -84,6 +85,12 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     report(&summary, started)
+}
+
+/// Whether everything that is asked is to be told.
+fn tracing() -> bool {
+    static TRACING: OnceLock<bool> = OnceLock::new();
+    *TRACING.get_or_init(|| env::var_os("TRACE").is_some())
 }
 
 fn number(name: &str) -> Option<u64> {

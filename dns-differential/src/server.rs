@@ -86,6 +86,12 @@ impl RequestHandler for Handler {
         request: &Request,
         mut response: R,
     ) -> ResponseInfo {
+        if crate::tracing() {
+            for query in request.queries.queries() {
+                let (number, protocol) = (self.number, request.protocol());
+                eprintln!("    server {number} over {protocol}: {}", query.original());
+            }
+        }
         let reply = match self.odd(request) {
             None => {
                 let queries = request.queries.queries();
