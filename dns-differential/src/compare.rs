@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    panic::{self, AssertUnwindSafe},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -135,8 +136,12 @@ fn ask_c_library(query: &Query) -> Outcome {
 fn ask_crate(query: &Query, runtime: &Handle) -> Outcome {
     let answer = crate_side::answer(query.clone());
     if !query.on_tokio {
-        return crate_side::block_on(answer, Instant::now() + PATIENCE)
-            .unwrap_or_else(|| NO_ANSWER.to_string());
+        // A panic is an answer like any other: wrong, and to be told with its question.
+        let polling = AssertUnwindSafe(|| crate_side::block_on(answer, Instant::now() + PATIENCE));
+        return match panic::catch_unwind(polling) {
+            Ok(answer) => answer.unwrap_or_else(|| NO_ANSWER.to_string()),
+            Err(_) => "panic".to_string(),
+        };
     }
     let (sender, receiver) = mpsc::channel();
     let task = runtime.spawn(async move {
@@ -144,8 +149,8 @@ fn ask_crate(query: &Query, runtime: &Handle) -> Outcome {
     });
     receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| {
         task.abort();
-        // A panic in the task drops the sender at once, and is on standard error.
-        "no answer from the task".to_string()
+        // A panic in the task drops the sender at once.
+        "panic, or no answer in 90 s".to_string()
     })
 }
 
@@ -164,7 +169,8 @@ pub fn compare(configuration: &str, query: &Query, runtime: &Handle) -> Counts {
         queries: 1,
         ..Counts::default()
     };
-    match crate_side::way(query) {
+    let way = panic::catch_unwind(AssertUnwindSafe(|| crate_side::way(query)));
+    match way.unwrap_or(Way::Unknown) {
         Way::Asynchronous => counts.asynchronous += 1,
         Way::CLibrary => counts.c_library += 1,
         Way::Unknown => counts.unknown += 1,

@@ -346,7 +346,7 @@ pub fn all() -> Vec<Configuration> {
     list.push(environment("RES_OPTIONS", "attempts:x ndots: bogus"));
     for (name, value) in [("RESOLV_MULTI", "off"), ("RESOLV_REORDER", "on")] {
         let environment = vec![(name, value)];
-        let name = format!("hosts odd, {name}={value}");
+        let name = format!("odd, {name}={value}");
         list.push(Configuration {
             environment,
             ..hosts(&name, odd_hosts())

@@ -175,10 +175,7 @@ fn report(summary: &Summary, started: Instant) -> ExitCode {
     for broken in &summary.broken {
         println!("BROKEN [{broken}]");
     }
-    let way = match unknown {
-        0 => format!("{asynchronous} by the async path / {c_library} by libc"),
-        _ => "path unknown".to_string(),
-    };
+    let way = format!("{asynchronous} by the async path / {c_library} by libc / {unknown} untold");
     println!(
         "{queries} queries, {} configurations, {differences} differences, {way}; {answered} with an answer, {allowed} allowed \
          differences, {unsteady} where libc contradicts itself, {} s",
