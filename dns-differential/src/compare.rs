@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often, and for how long, a question is asked again that was answered differently.
 const TIMES: usize = 20;
-const ASKING_AGAIN: Duration = Duration::from_secs(6);
+const ASKING_AGAIN: Duration = Duration::from_secs(2);
 
 const NO_ANSWER: &str = "no answer in 90 s";
 
