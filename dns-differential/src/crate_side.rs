@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use rustpython_reactor::dns;
+use rustpython_reactor::dns::{self, Path, Resolver};
 
 use crate::{
     outcome::{self, Outcome},
@@ -25,9 +25,23 @@ pub enum Way {
     Unknown,
 }
 
-/// The crate does not tell yet.
-pub fn way(_query: &Query) -> Way {
-    Way::Unknown
+/// Of look-ups by name; the crate tells of no others.
+pub fn way(query: &Query) -> Way {
+    let Ask::Resolve {
+        host,
+        service,
+        hints,
+    } = &query.ask
+    else {
+        return Way::Unknown;
+    };
+    match Resolver::system()
+        .explain(host.as_deref(), service.as_deref(), *hints)
+        .path
+    {
+        Path::Own | Path::Names => Way::Asynchronous,
+        Path::Numeric | Path::Libc => Way::CLibrary,
+    }
 }
 
 pub async fn answer(query: Query) -> Outcome {

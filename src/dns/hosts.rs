@@ -106,7 +106,7 @@ fn askable(name: &[u8]) -> Result<(), LookupFailure> {
         return Err(LookupFailure::AskLibc("a host name that looks numeric"));
     }
     // SAFETY: tolower(3) takes any unsigned char.
-    if unsafe { libc::tolower(b'I'.into()) } != b'i'.into() {
+    if unsafe { libc::tolower(libc::c_int::from(b'I')) } != libc::c_int::from(b'i') {
         // Turkish ones.
         return Err(LookupFailure::AskLibc(
             "a locale with letter cases of its own",
