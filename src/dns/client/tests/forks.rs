@@ -2,6 +2,7 @@ use std::{
     future::{Future, poll_fn},
     io::Read,
     os::unix::net::UnixStream,
+    sync::Barrier,
     task::Poll,
 };
 
@@ -77,17 +78,24 @@ fn a_child_goes_on_with_a_look_up() {
     until("the parent's sockets are closed", || server.clients() == 0);
 }
 
+/// What the parent left unfinished is not the child's to cancel.
 #[test]
 fn a_child_may_drop_a_look_up() {
-    let silent = Server::start(|_| None);
-    let (client, config) = (client(0), config(&[silent.address]));
-    let mut look_up_there = Some(Box::pin(client.addresses(
-        &config,
-        "a.test",
-        Families::Both,
-    )));
+    let gate = Arc::new(Barrier::new(2));
+    let server = {
+        let gate = gate.clone();
+        Server::start(move |question| {
+            gate.wait();
+            question.address(1)
+        })
+    };
+    let client = client(0);
+    let mut resolv = resolv(&[server.address], &[], 1);
+    resolv.timeout = Duration::from_secs(120);
+    let config = reading(resolv, 1);
+    let mut waiting = Some(Box::pin(client.addresses(&config, "a.test", Families::V4)));
     let first = poll_fn(|context| {
-        let pending = look_up_there
+        let pending = waiting
             .as_mut()
             .unwrap()
             .as_mut()
@@ -97,10 +105,14 @@ fn a_child_may_drop_a_look_up() {
     });
     assert_eq!(block_on(first, None), Ok(true));
     let verdict = in_child(|| {
-        drop(look_up_there.take());
+        drop(waiting.take());
         7
     });
     assert_eq!(verdict, Some(7));
+    gate.wait();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let answer = block_on(waiting.unwrap(), Some(deadline));
+    assert_eq!(answer, Ok(Ok(host("a.test", &[], &["192.0.2.1"]))));
 }
 
 /// Forks while other threads are in the middle of look-ups; each child looks up a name of its own.

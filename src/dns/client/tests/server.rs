@@ -190,7 +190,7 @@ pub(super) fn closed() -> SocketAddr {
 }
 
 #[track_caller]
-pub(super) fn until(what: &str, condition: impl Fn() -> bool) {
+pub(super) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
