@@ -106,7 +106,7 @@ impl Client {
             };
             let types = types_of(families);
             let replies = self.shared.cached(config.generation, &name.into(), types)?;
-            let attempt = combined(families, &replies);
+            let attempt = combined(&replies);
             if let Some(outcome) = search.note(attempt) {
                 return Some(outcome);
             }
@@ -171,18 +171,31 @@ async fn addresses(
     families: Families,
 ) -> Result<HostAddresses, LookupFailure> {
     let mut search = Search::new(name, &config.resolv);
-    loop {
-        let name = search.next()?;
-        let attempt = match ask(shared, config, name, types_of(families)).await {
-            Asked::Replies(replies) => combined(families, &replies),
+    let mut refused = false;
+    let outcome = loop {
+        let name = match search.next() {
+            Ok(name) => name,
+            Err(failure) => break Err(failure),
+        };
+        let asked = ask(shared, config, name, types_of(families)).await;
+        refused |= matches!(asked, Asked::Refused(_));
+        let attempt = match asked {
+            Asked::Replies(replies) => combined(&replies),
             Asked::Refused(ResponseCode::ServFail) => Attempt::ServerFailure,
             Asked::Refused(_) | Asked::NoAnswer => Attempt::NoAnswer,
             Asked::Unreachable => Attempt::Unreachable,
             Asked::AskLibc(why) => Attempt::Final(LookupFailure::AskLibc(why)),
         };
         if let Some(outcome) = search.note(attempt) {
-            return outcome;
+            break outcome;
         }
+    };
+    match outcome {
+        // The C library's codes for it differ by its version, and between its own ways of asking.
+        Err(LookupFailure::TryAgain) if refused && families != Families::Both => Err(
+            LookupFailure::AskLibc("a server refused the one family asked for"),
+        ),
+        outcome => outcome,
     }
 }
 
@@ -231,7 +244,7 @@ fn reverse_name(address: IpAddr) -> Result<String, LookupFailure> {
 }
 
 /// What the replies for one name, in the order of [`types_of`], come to.
-fn combined(families: Families, replies: &[Option<Arc<Reply>>]) -> Attempt {
+fn combined(replies: &[Option<Arc<Reply>>]) -> Attempt {
     let mut host: Option<HostAddresses> = None;
     let mut only_others = false;
     let mut no_name = false;
@@ -245,6 +258,12 @@ fn combined(families: Families, replies: &[Option<Arc<Reply>>]) -> Attempt {
                         "addresses of two families under two names",
                     ));
                 }
+                // Where the rules of RFC 6724 see no difference, the C library's order is that of arrival.
+                Some(_) if addresses.iter().any(is_mapped) => {
+                    return Attempt::Final(LookupFailure::AskLibc(
+                        "an IPv4 address in IPv6's form beside IPv4 addresses",
+                    ));
+                }
                 Some(host) => host.addresses.extend_from_slice(addresses),
             },
             Found::NoName => no_name = true,
@@ -254,14 +273,17 @@ fn combined(families: Families, replies: &[Option<Arc<Reply>>]) -> Attempt {
     }
     match host {
         Some(host) => Attempt::Found(host),
-        // A reply with records ends the search, whatever they are.
-        None if only_others && families == Families::Both => {
-            Attempt::Final(LookupFailure::NotFound)
-        }
-        None if only_others => Attempt::Final(LookupFailure::NoRecovery),
+        // The C library's codes for it differ by its version, and between its own ways of asking.
+        None if only_others => Attempt::Final(LookupFailure::AskLibc(
+            "an alias without an address of the families asked for",
+        )),
         None if no_name => Attempt::NoName,
         None => Attempt::NoData,
     }
+}
+
+fn is_mapped(address: &IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some())
 }
 
 fn named(reply: &Reply, addresses: &[IpAddr]) -> HostAddresses {

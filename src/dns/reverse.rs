@@ -41,10 +41,10 @@ pub(super) async fn gethostbyaddr(
     }
 }
 
-/// Flags that the C library answers: the local domain is cut off by rules of its own, and names are rewritten.
-const LIBC_FLAGS: i32 = libc::NI_NOFQDN | NI_IDN;
-/// `netdb.h`; the `libc` crate lacks it on this platform.
-const NI_IDN: i32 = 32;
+/// The flags whose meaning is known here. Of the others, `NI_NOFQDN` cuts off the local domain by rules of the C library's own,
+/// `NI_IDN` rewrites names, and those that have no meaning are errors.
+const KNOWN_FLAGS: i32 =
+    libc::NI_NUMERICHOST | libc::NI_NUMERICSERV | libc::NI_NAMEREQD | libc::NI_DGRAM;
 
 pub(super) async fn getnameinfo(
     sources: &Sources,
@@ -55,7 +55,7 @@ pub(super) async fn getnameinfo(
         let _inside = fork_gate::enter();
         return libc_calls::getnameinfo_of(&address, flags);
     }
-    if flags & LIBC_FLAGS == 0
+    if flags & !KNOWN_FLAGS == 0
         && let Some(ip) = address.as_socket().map(|socket| socket.ip())
     {
         let mut config = Reading::default();

@@ -73,7 +73,10 @@ fn chains_of_aliases() {
     assert_eq!(ask_once(&config, "one.test", Families::V4), Ok(expected));
     // An alias of nothing is not followed further, and ends the search.
     let answer = ask_once(&config, "one.test", Families::V6);
-    assert_eq!(answer, Err(LookupFailure::NoRecovery));
+    assert!(
+        matches!(answer, Err(LookupFailure::AskLibc(_))),
+        "{answer:?}"
+    );
     assert!(server.names().iter().all(|name| name == "one.test"));
 }
 
@@ -84,7 +87,10 @@ fn alias_of_nothing() {
     });
     let config = reading(resolv(&[server.address], &["x.test"], 1), 1);
     let answer = ask_once(&config, "a", Families::Both);
-    assert_eq!(answer, Err(LookupFailure::NotFound));
+    assert!(
+        matches!(answer, Err(LookupFailure::AskLibc(_))),
+        "{answer:?}"
+    );
     assert_eq!(server.names(), ["a.x.test"]);
 }
 
