@@ -5,17 +5,20 @@
 Prints "ready" when it listens on UDP and TCP port 53, and ends when its standard input does.
 
     n<number>.test      A 10.x.y.z of the number, AAAA 2001:db8::<number>, to live 60 s
+    l<number>.test      the same, a fifth of a second late (over UDP)
     t<seconds>.test     A 10.0.0.1, to live so long
     gone<...>.test      no such name, to be remembered 60 s
     silent<...>.test    no answer at all
     asked.test          A 10.x.y.z of the number of queries before, to live 0 s
 """
 
+import queue
 import re
 import socket
 import struct
 import sys
 import threading
+import time
 
 A, SOA, AAAA = 1, 6, 28
 NXDOMAIN = 3
@@ -49,7 +52,7 @@ def answers(name, kind):
         return None
     if stem == "asked":
         return 0, [record(A, 0, private(asked))] if kind == A else []
-    match = re.fullmatch(r"([nt])(\d+)", stem)
+    match = re.fullmatch(r"([nlt])(\d+)", stem)
     if match is None:
         return NXDOMAIN, []
     number = int(match[2])
@@ -82,11 +85,23 @@ def reply(query):
     return header + query[12 : end + 4] + b"".join(records) + b"".join(authority)
 
 
-def serve_udp(sock):
+def serve_udp(sock, late):
     while True:
         query, peer = sock.recvfrom(4096)
-        if (text := reply(query)) is not None:
+        if (text := reply(query)) is None:
+            continue
+        # The first letter of the name.
+        if query[13:14] in b"lL":
+            late.put((time.monotonic() + 0.2, text, peer))
+        else:
             sock.sendto(text, peer)
+
+
+def serve_late(sock, late):
+    while True:
+        due, text, peer = late.get()
+        time.sleep(max(0, due - time.monotonic()))
+        sock.sendto(text, peer)
 
 
 def serve_tcp(listener):
@@ -108,7 +123,9 @@ if __name__ == "__main__":
     udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
     udp.bind(address)
     tcp = socket.create_server(address)
-    threading.Thread(target=serve_udp, args=(udp,), daemon=True).start()
+    late = queue.SimpleQueue()
+    threading.Thread(target=serve_udp, args=(udp, late), daemon=True).start()
+    threading.Thread(target=serve_late, args=(udp, late), daemon=True).start()
     threading.Thread(target=serve_tcp, args=(tcp,), daemon=True).start()
     print("ready", flush=True)
     sys.stdin.read()
