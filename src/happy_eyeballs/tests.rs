@@ -116,7 +116,13 @@ fn a_refusal_begins_the_next_without_a_delay() {
     let ((_refuses, refused), (_listener, address)) = (refusing(), listener());
     let addresses = [refused.clone(), refused, address];
     // A delay that would be over only after the deadline.
-    let result = connect(&addresses, LIMIT * 2, nothing, limit());
+    let seen = Mutex::default();
+    let mut note = noting(&seen);
+    let prepare = |index, socket: &Socket| {
+        assert_eq!(own_sockets(&seen).len(), 0, "closed as soon as refused");
+        note(index, socket)
+    };
+    let result = connect(&addresses, LIMIT * 2, prepare, limit());
     assert_eq!(result.expect("connected").1, 2);
 }
 
