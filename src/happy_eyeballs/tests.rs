@@ -192,6 +192,26 @@ fn an_old_failure_does_not_hurry_the_next() {
     assert!(matches!(step(&mut race), Some(Event::Lost)));
 }
 
+#[test]
+fn a_late_refusal_begins_the_next_without_a_delay() {
+    let _alone = alone();
+    let (mute, filler, silent) = mute();
+    let mut race = Race::new(2, LIMIT * 2);
+    assert!(matches!(step(&mut race), Some(Event::Due(0))));
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let source = Arc::new(Source::new(socket.into()));
+    assert!(!race.begin(0, source, silent).expect("begun"));
+    assert!(race.due().is_some());
+    // The kernel asks again after a second, and is refused.
+    drop((mute, filler));
+    let refused = crate::reactor::block_on(race.event(), limit()).expect("in time");
+    assert!(
+        matches!(&refused, Event::Failed(0, error) if error.kind() == io::ErrorKind::ConnectionRefused),
+        "{refused:?}"
+    );
+    assert!(matches!(step(&mut race), Some(Event::Due(1))));
+}
+
 /// What there is now.
 fn step(race: &mut Race) -> Option<Event> {
     match poll_or_park(pin!(race.event()), Some(Instant::now())) {
