@@ -219,9 +219,7 @@ pub fn connect(
             Event::Connected(index) => Some(index),
             Event::Lost => return Err(NotConnected::Failed(errors)),
             Event::Failed(index, error) => {
-                if let Some(source) = sources.get_mut(index) {
-                    *source = None;
-                }
+                failed(&mut sources, index);
                 errors.push(error);
                 None
             }
@@ -239,6 +237,7 @@ pub fn connect(
                     Some(Ok(true)) => Some(index),
                     Some(Ok(false)) | None => None,
                     Some(Err(error)) => {
+                        failed(&mut sources, index);
                         errors.push(error);
                         None
                     }
@@ -251,6 +250,13 @@ pub fn connect(
         }) {
             return Ok((source, index));
         }
+    }
+}
+
+/// Closes the socket of an attempt.
+fn failed(sources: &mut [Option<Arc<Source>>], index: usize) {
+    if let Some(source) = sources.get_mut(index) {
+        *source = None;
     }
 }
 

@@ -116,7 +116,13 @@ fn a_refusal_begins_the_next_without_a_delay() {
     let ((_refuses, refused), (_listener, address)) = (refusing(), listener());
     let addresses = [refused.clone(), refused, address];
     // A delay that would be over only after the deadline.
-    let result = connect(&addresses, LIMIT * 2, nothing, limit());
+    let seen = Mutex::default();
+    let mut note = noting(&seen);
+    let prepare = |index, socket: &Socket| {
+        assert_eq!(own_sockets(&seen).len(), 0, "closed as soon as refused");
+        note(index, socket)
+    };
+    let result = connect(&addresses, LIMIT * 2, prepare, limit());
     assert_eq!(result.expect("connected").1, 2);
 }
 
@@ -184,6 +190,26 @@ fn an_old_failure_does_not_hurry_the_next() {
     assert!(matches!(step(&mut race), Some(Event::Due(2))));
     // Not begun: failed.
     assert!(matches!(step(&mut race), Some(Event::Lost)));
+}
+
+#[test]
+fn a_late_refusal_begins_the_next_without_a_delay() {
+    let _alone = alone();
+    let (mute, filler, silent) = mute();
+    let mut race = Race::new(2, LIMIT * 2);
+    assert!(matches!(step(&mut race), Some(Event::Due(0))));
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let source = Arc::new(Source::new(socket.into()));
+    assert!(!race.begin(0, source, silent).expect("begun"));
+    assert!(race.due().is_some());
+    // The kernel asks again after a second, and is refused.
+    drop((mute, filler));
+    let refused = crate::reactor::block_on(race.event(), limit()).expect("in time");
+    assert!(
+        matches!(&refused, Event::Failed(0, error) if error.kind() == io::ErrorKind::ConnectionRefused),
+        "{refused:?}"
+    );
+    assert!(matches!(step(&mut race), Some(Event::Due(1))));
 }
 
 /// What there is now.
