@@ -63,7 +63,7 @@ impl Check {
 }
 
 /// Every test there is, the most telling first.
-fn checks(target: &Path) -> [Check; 3] {
+fn checks(target: &Path) -> [Check; 4] {
     [
         Check::new(&["test", "--release", "--ignore-rust-version"]),
         // Without the VM, and with overflow checks and std's own checks of descriptors.
@@ -72,6 +72,13 @@ fn checks(target: &Path) -> [Check; 3] {
             "--ignore-rust-version",
             "--no-default-features",
             "--lib",
+        ])
+        .in_folder(&target.join("reactor-debug")),
+        Check::new(&[
+            "test",
+            "--ignore-rust-version",
+            "--package",
+            "dns-differential",
         ])
         .in_folder(&target.join("reactor-debug")),
         Check::new(&[
