@@ -263,10 +263,8 @@ impl Resolver {
         let families = match (route.path, family) {
             (Path::Own | Path::Names, libc::AF_INET) => Families::V4,
             (Path::Own | Path::Names, libc::AF_INET6) => Families::V6,
-            (Path::Numeric, _) => {
-                let _inside = super::fork_gate::enter();
-                return libc_calls::gethostbyname(&host, family);
-            }
+            (Path::Numeric, _) if self.sources.is_own() => return numeric_entry(&host, family),
+            // Figures as well: what getaddrinfo(3) takes for an address, gethostbyname(3) may look up as a name.
             _ => return libc_gethostbyname(host, family).await,
         };
         match self.sources.entry(&mut config, &host, families).await {
@@ -311,6 +309,25 @@ async fn libc_elsewhere(
         Ok(answer) => answer,
         Err(error) => Err(EaiError::from_io(&error)),
     }
+}
+
+/// The entry of an address in figures, without a look-up.
+fn numeric_entry(host: &CStr, family: i32) -> Result<HostEntry, HostError> {
+    let hints = Hints {
+        flags: libc::AI_NUMERICHOST,
+        family,
+        socktype: libc::SOCK_STREAM,
+        protocol: 0,
+    };
+    let answers = libc_calls::getaddrinfo(Some(host), None, hints)
+        .map_err(|_| host_error(LookupFailure::NotFound))?;
+    let address = |info: AddrInfo| Some(info.address.as_socket()?.ip());
+    Ok(HostEntry {
+        name: host.to_bytes().to_vec(),
+        aliases: Vec::new(),
+        family,
+        addresses: answers.into_iter().filter_map(address).collect(),
+    })
 }
 
 async fn libc_gethostbyname(host: CString, family: i32) -> Result<HostEntry, HostError> {

@@ -51,15 +51,20 @@ pub(super) async fn getnameinfo(
     address: SockAddr,
     flags: i32,
 ) -> Result<NameInfo, EaiError> {
-    if flags & libc::NI_NUMERICHOST != 0 {
+    let mut config = Reading::default();
+    // Reading them on this thread waits for nobody.
+    let local_service = flags & libc::NI_NUMERICSERV != 0 || config.get().services_are_local;
+    if flags & libc::NI_NUMERICHOST != 0 && local_service {
         let _inside = fork_gate::enter();
         return libc_calls::getnameinfo_of(&address, flags);
     }
-    if flags & !KNOWN_FLAGS == 0
+    let own = sources.is_own();
+    // An application's own resolver is not passed by, whatever the flags.
+    if (flags & !KNOWN_FLAGS == 0 || own)
+        && (local_service || own)
         && let Some(ip) = address.as_socket().map(|socket| socket.ip())
     {
-        let mut config = Reading::default();
-        let route = route::by_address(ip, sources.is_own(), &mut config);
+        let route = route::by_address(ip, own, &mut config);
         if route.path != Path::Libc {
             let host = match sources.names(&mut config, ip).await {
                 Ok(found) => Some(Ok(found.canonical)),

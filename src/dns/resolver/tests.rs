@@ -186,6 +186,23 @@ fn older_look_ups() {
     assert_eq!(error.code, libc::EAI_NONAME);
 }
 
+/// gethostbyname(3) would look some of these up, and getnameinfo(3) under other flags.
+#[test]
+fn nothing_passes_an_own_resolver_by() {
+    let resolver = Resolver::without_names();
+    for host in ["127.0.0.1", "0x7f.1", "127.1"] {
+        let entry = now(resolver.gethostbyname(c(host), libc::AF_INET)).unwrap();
+        assert_eq!(entry.addresses, [IpAddr::from(Ipv4Addr::LOCALHOST)]);
+        assert_eq!(entry.name, host.as_bytes());
+    }
+    let error = now(resolver.gethostbyname(c("::1"), libc::AF_INET)).unwrap_err();
+    assert_eq!(error.code, HostError::NOT_FOUND);
+    for flags in [0, libc::NI_NOFQDN, libc::NI_NUMERICSERV] {
+        let info = now(resolver.getnameinfo(at(V4).into(), flags)).unwrap();
+        assert_eq!(info.host, b"192.0.2.1");
+    }
+}
+
 #[test]
 fn figures_are_nobodys_business() {
     let table = Table::default();

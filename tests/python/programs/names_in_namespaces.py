@@ -199,6 +199,11 @@ class Silence(unittest.TestCase):
             look_up("silent.test")
         self.assertGreaterEqual(time.monotonic() - before, 0.5)
 
+    def test_figures_that_are_looked_up(self):
+        """getaddrinfo() takes them for an address, but the C library's gethostbyname() asks for them."""
+        with self.assertRaises(TimeoutError), reactor.deadline(0.5):
+            socket.gethostbyname_ex("0x1.0x2.0x3.0x4")
+
     def test_control_c(self):
         program = """
 import socket, sys, time
