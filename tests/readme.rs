@@ -179,6 +179,14 @@ fn the_example_that_fetches() {
 }
 
 #[test]
+fn the_example_that_resolves() {
+    let text = python(&["examples/resolve.py", "127.0.0.1", "::1"]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].ends_with("numeric  127.0.0.1  127.0.0.1"), "{text}");
+    assert!(lines[1].ends_with("numeric  ::1  ::1"), "{text}");
+}
+
+#[test]
 fn the_example_that_echoes() {
     let mut server = Server::start(&["examples/echo_server.py", "--port", "0"]);
     let mut client = TcpStream::connect(format!("127.0.0.1:{}", server.port)).expect("it listens");
