@@ -551,7 +551,7 @@ def getfqdn(name=""):
     name; an unknown host comes back as given.
     """
     name = name.strip()
-    if name in ("", "0.0.0.0", "::"):
+    if not name or name in ("0.0.0.0", "::"):
         name = gethostname()
     try:
         official, aliases, _ = gethostbyaddr(name)

@@ -8,7 +8,7 @@ Prints "ready" when it listens on UDP and TCP port 53, and ends when its standar
     l<number>.test      the same, a fifth of a second late (over UDP)
     t<seconds>.test     A 10.0.0.1, to live so long
     gone<...>.test      no such name, to be remembered 60 s
-    silent<...>.test    no answer at all; nor has any 0x<...>
+    silent<...>.test    no answer at all; nor has 0xde.0xad
     asked.test          A 10.x.y.z of the number of queries before, to live 0 s
 """
 
@@ -46,7 +46,7 @@ def private(number):
 def answers(name, kind):
     """The response code and the records; None: say nothing."""
     stem, _, zone = name.partition(".")
-    if stem.startswith(("silent", "0x")):
+    if stem.startswith(("silent", "0xde")):
         return None
     if zone != "test" or stem.startswith("gone"):
         return NXDOMAIN, []

@@ -4,6 +4,7 @@ As a module of unittest, by `unshare --map-root-user --mount --net`: it puts fil
 """
 
 import asyncio
+import itertools
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
 import reactor  # noqa: E402
-from support import DEADLINE, Worker, run_python, wait_for  # noqa: E402
+from support import DEADLINE, Worker, need_cpython, run_python, wait_for  # noqa: E402
 
 # Exit code: the namespaces do not allow it.
 NO_NAMESPACES = 77
@@ -190,6 +191,22 @@ class Answers(unittest.TestCase):
         self.assertEqual(look_up("n10.test"), ["10.0.0.10"])
 
 
+class Peer(unittest.TestCase):
+    maxDiff = 5_000
+
+    def test_cpython_says_the_same(self):
+        cpython = need_cpython()
+        program = os.path.join(HERE, "look_ups.py")
+        ours, theirs = [
+            run_python("-X", "utf8", program, executable=interpreter, timeout=DEADLINE * 4).stdout.splitlines()
+            for interpreter in (sys.executable, cpython)
+        ]
+        self.assertGreater(len(ours), 3_000)
+        different = [pair for pair in itertools.zip_longest(ours, theirs) if pair[0] != pair[1]]
+        print(f"  {len(ours)} look-ups", file=sys.stderr)
+        self.assertEqual(different, [])
+
+
 class Silence(unittest.TestCase):
     """A name server that takes the query and never answers."""
 
@@ -202,7 +219,7 @@ class Silence(unittest.TestCase):
     def test_figures_that_are_looked_up(self):
         """getaddrinfo() takes them for an address, but the C library's gethostbyname() asks for them."""
         with self.assertRaises(TimeoutError), reactor.deadline(0.5):
-            socket.gethostbyname_ex("0x1.0x2.0x3.0x4")
+            socket.gethostbyname_ex("0xde.0xad")
 
     def test_control_c(self):
         program = """
