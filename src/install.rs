@@ -29,6 +29,13 @@ impl ReactorSockets for InterpreterBuilder {
     }
 }
 
+/// Has Cargo notice changes of the frozen modules, whose macro does not tell it what it reads.
+const _: [&str; 3] = [
+    include_str!("../pylib/socket.py"),
+    include_str!("../pylib/reactor.py"),
+    include_str!("../pylib/_reactor_asyncio.py"),
+];
+
 fn install(builder: InterpreterBuilder, resolver: Option<Resolver>) -> InterpreterBuilder {
     let native = socket_module::module_def(&builder.ctx);
     let reactor = reactor_module::module_def(&builder.ctx);
