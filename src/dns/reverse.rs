@@ -55,7 +55,14 @@ pub(super) async fn getnameinfo(
         let _inside = fork_gate::enter();
         return libc_calls::getnameinfo_of(&address, flags);
     }
-    if flags & !KNOWN_FLAGS == 0
+    let unknown = flags & !KNOWN_FLAGS != 0;
+    if unknown && sources.is_own() {
+        // The application's names are not the C library's to look up; whether the flags exist is its to say.
+        let _inside = fork_gate::enter();
+        let numeric = flags & !libc::NI_NAMEREQD | libc::NI_NUMERICHOST;
+        libc_calls::getnameinfo_of(&address, numeric)?;
+    }
+    if (!unknown || sources.is_own())
         && let Some(ip) = address.as_socket().map(|socket| socket.ip())
     {
         let mut config = Reading::default();
