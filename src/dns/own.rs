@@ -51,7 +51,7 @@ impl Own {
 
     async fn run<'a, T>(
         &'a self,
-        ask: impl FnOnce() -> BoxFuture<'a, Result<T, LookupFailure>>,
+        ask: impl FnOnce() -> BoxFuture<'a, Result<T, LookupFailure>> + Send + 'a,
     ) -> Result<T, LookupFailure> {
         let asked = async {
             match &self.within {

@@ -94,7 +94,7 @@ impl Queue {
             return Ok(Started::Answered(answer));
         }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut promise = Promise {
+        let promise = Promise {
             queue: Arc::downgrade(self),
             id,
             ended: None,
@@ -102,6 +102,8 @@ impl Queue {
         self.lock().running.insert(id, None);
         // Without the lock, which the promise takes: a runtime that was shut down drops it at once.
         let spawned = resolver.spawn(async move {
+            // All of it, and not a field.
+            let mut promise = promise;
             promise.ended = Some(answer.await);
         });
         let mut state = self.lock();
@@ -171,7 +173,7 @@ pub(crate) mod classes {
         Py, PyObjectRef, PyPayload, PyResult, VirtualMachine, pyclass, types::Constructor,
     };
 
-    use super::{Answer, Queue, Started};
+    use super::{Answer, Ended, Queue, Started};
     use crate::{
         dns::Path,
         errors,
