@@ -132,12 +132,14 @@ fn text(name: &Name) -> Vec<u8> {
 }
 
 fn failure_of(error: &NetError) -> LookupFailure {
-    match error {
-        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
-            ResponseCode::NXDomain => LookupFailure::NotFound,
-            ResponseCode::NoError => LookupFailure::NoData,
-            _ => LookupFailure::TryAgain,
-        },
+    let code = match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => none.response_code,
+        NetError::Dns(DnsError::ResponseCode(code)) => *code,
+        _ => return LookupFailure::TryAgain,
+    };
+    match code {
+        ResponseCode::NXDomain => LookupFailure::NotFound,
+        ResponseCode::NoError => LookupFailure::NoData,
         _ => LookupFailure::TryAgain,
     }
 }
