@@ -206,7 +206,8 @@ impl Resolver {
 
     /// Which way [`Self::resolve`] would take, and why. Asks nobody.
     pub fn explain(&self, host: Option<&CStr>, service: Option<&CStr>, hints: Hints) -> Route {
-        self.route(host, service, hints, &mut Reading::default())
+        let own = self.sources.is_own();
+        route::by_name(host, service, hints, own, &mut Reading::default())
     }
 
     fn route(
@@ -217,7 +218,7 @@ impl Resolver {
         config: &mut Reading,
     ) -> Route {
         let route = route::by_name(host, service, hints, self.sources.is_own(), config);
-        tracing::debug!(?host, ?service, ?hints, path = %route.path, reason = %route.reason, "look-up by name");
+        tracing::debug!(target: route::EVENTS, ?host, ?service, ?hints, path = %route.path, reason = %route.reason, "look-up by name");
         route
     }
 
@@ -286,7 +287,7 @@ impl Resolver {
         {
             Ok(answers) => Ok(answers),
             Err(LookupFailure::AskLibc(reason)) => {
-                tracing::debug!(?host, reason, "the C library is asked after all");
+                tracing::debug!(target: route::EVENTS, ?host, path = %Path::Libc, reason, "the C library is asked after all");
                 libc_elsewhere(host, service, hints).await
             }
             Err(failure) => Err(eai(failure)),
@@ -325,7 +326,10 @@ impl Resolver {
                 family,
                 addresses: found.addresses,
             }),
-            Err(LookupFailure::AskLibc(_)) => libc_gethostbyname(host, family).await,
+            Err(LookupFailure::AskLibc(reason)) => {
+                tracing::debug!(target: route::EVENTS, ?host, path = %Path::Libc, reason, "the C library is asked after all");
+                libc_gethostbyname(host, family).await
+            }
             Err(failure) => Err(host_error(failure)),
         }
     }

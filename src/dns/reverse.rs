@@ -31,7 +31,7 @@ pub(super) async fn gethostbyaddr(
                     addresses: vec![address],
                 });
             }
-            Err(LookupFailure::AskLibc(_)) => {}
+            Err(LookupFailure::AskLibc(reason)) => after_all(address, reason),
             Err(failure) => return Err(host_error(failure)),
         }
     }
@@ -39,6 +39,10 @@ pub(super) async fn gethostbyaddr(
         Ok(answer) => answer,
         Err(error) => Err(HostError::from_io(&error)),
     }
+}
+
+fn after_all(address: IpAddr, reason: &str) {
+    tracing::debug!(target: route::EVENTS, %address, path = %Path::Libc, reason, "the C library is asked after all");
 }
 
 /// The flags whose meaning is known here. Of the others, `NI_NOFQDN` cuts off the local domain by rules of the C library's own,
@@ -73,7 +77,10 @@ pub(super) async fn getnameinfo(
                 Err(
                     LookupFailure::NotFound | LookupFailure::NoData | LookupFailure::NoRecovery,
                 ) => Some(Err(EaiError::new(libc::EAI_NONAME))),
-                Err(LookupFailure::AskLibc(_)) => None,
+                Err(LookupFailure::AskLibc(reason)) => {
+                    after_all(ip, reason);
+                    None
+                }
                 Err(failure) => return Err(eai(failure)),
             };
             if let Some(host) = host {
