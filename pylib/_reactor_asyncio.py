@@ -30,7 +30,7 @@ class _Lookups:
         return self._queue.start(*question)
 
     async def wait(self, loop, number):
-        """Wait for the end of one."""
+        """Wait for the end of one: its result, or None if asyncio has to do it."""
         if not self._waiting:
             loop.add_reader(self._queue.fileno(), self._collect, loop)
         future = self._waiting[number] = loop.create_future()
@@ -76,6 +76,7 @@ def _patch(loop_class):
             if found is not None:
                 if isinstance(found, int):
                     found = await lookups.wait(self, found)
+            if found is not None:
                 return socket._members(found)
         return await in_executor(
             self, host, port, family=family, type=type, proto=proto, flags=flags

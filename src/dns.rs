@@ -31,6 +31,7 @@ mod lookup;
 pub mod numeric;
 mod order;
 mod os_thread;
+mod own;
 mod resolver;
 mod reverse;
 mod route;
@@ -38,6 +39,7 @@ mod runtime;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod within;
 
 use std::{
     ffi::{CStr, CString},

@@ -48,3 +48,8 @@ pub use install::{ReactorSockets, raise_descriptor_limit};
 #[cfg(all(doctest, feature = "cli"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles the examples.
+#[cfg(all(doctest, feature = "cli"))]
+#[doc = include_str!("../docs/names.md")]
+struct Names;

@@ -29,6 +29,7 @@ pub(crate) mod _socket {
 
     pub(crate) fn module_exec(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
         super::stock::make_class(vm)?;
+        super::resolvers::started(vm);
         __module_exec(vm, module);
         constants::add_to(vm, module)?;
         let class = socket_type::class();

@@ -182,7 +182,10 @@ fn the_example_that_fetches() {
 fn the_example_that_resolves() {
     let text = python(&["examples/resolve.py", "127.0.0.1", "::1"]);
     let lines: Vec<&str> = text.lines().collect();
-    assert!(lines[0].ends_with("numeric  127.0.0.1  127.0.0.1"), "{text}");
+    assert!(
+        lines[0].ends_with("numeric  127.0.0.1  127.0.0.1"),
+        "{text}"
+    );
     assert!(lines[1].ends_with("numeric  ::1  ::1"), "{text}");
 }
 

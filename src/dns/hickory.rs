@@ -1,6 +1,6 @@
 //! A hickory resolver, with whatever transports and servers the application gave it, as a source of names.
 
-use std::{future::poll_fn, net::IpAddr, pin::pin};
+use std::{fmt, net::IpAddr};
 
 use hickory_resolver::{
     ConnectionProvider, Resolver,
@@ -12,43 +12,36 @@ use hickory_resolver::{
 };
 use tokio::runtime::Handle;
 
-use super::lookup::{BoxFuture, Families, HostAddresses, HostLookup, HostNames, LookupFailure};
-use crate::reactor::process;
+use super::{
+    lookup::{BoxFuture, Families, HostAddresses, HostLookup, HostNames, LookupFailure},
+    within::Within,
+};
 
 /// A hickory resolver as a [`HostLookup`]: DNS over TLS or HTTPS, say, by servers of the application's choice.
 ///
 /// Search lists, hosts files and the cache are the resolver's own.
 pub struct Hickory<P: ConnectionProvider> {
     resolver: Resolver<P>,
-    handle: Handle,
-    /// The process that the runtime's threads live in.
-    generation: u32,
+    within: Within,
+}
+
+impl<P: ConnectionProvider> fmt::Debug for Hickory<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hickory")
+            .field("runtime", &self.within)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<P: ConnectionProvider> Hickory<P> {
     /// `handle` is the runtime that turns the resolver's sockets and timers; some thread of it has to be free while Python
-    /// waits for a name.
+    /// waits for a name. A forked child has no such thread: there every name is `TryAgain`.
+    #[must_use]
     pub fn new(resolver: Resolver<P>, handle: Handle) -> Self {
-        process::watch_forks();
         Self {
             resolver,
-            handle,
-            generation: process::generation(),
+            within: Within::new(handle),
         }
-    }
-
-    /// `future`, polled by any thread, in the runtime's context.
-    async fn within<F: Future>(&self, future: F) -> Result<F::Output, LookupFailure> {
-        // A forked child has no thread that would turn it.
-        if self.generation != process::generation() {
-            return Err(LookupFailure::TryAgain);
-        }
-        let mut future = pin!(future);
-        Ok(poll_fn(|context| {
-            let _context = self.handle.enter();
-            future.as_mut().poll(context)
-        })
-        .await)
     }
 
     async fn ask(&self, host: &str, families: Families) -> Result<HostAddresses, LookupFailure> {
@@ -61,7 +54,7 @@ impl<P: ConnectionProvider> Hickory<P> {
             one(families.v4(), RecordType::A),
             one(families.v6(), RecordType::AAAA),
         );
-        let (v4, v6) = self.within(both).await?;
+        let (v4, v6) = self.within.run(Box::pin(both)).await?;
         let mut found = HostAddresses::default();
         let mut failure = None;
         for answer in [v4, v6] {
@@ -77,6 +70,13 @@ impl<P: ConnectionProvider> Hickory<P> {
                 let address: IpAddr = match &record.data {
                     RData::A(v4) => v4.0.into(),
                     RData::AAAA(v6) => v6.0.into(),
+                    RData::CNAME(_) => {
+                        let alias = text(&record.name);
+                        if !found.aliases.contains(&alias) {
+                            found.aliases.push(alias);
+                        }
+                        continue;
+                    }
                     _ => continue,
                 };
                 found.canonical = text(&record.name);
@@ -92,7 +92,8 @@ impl<P: ConnectionProvider> Hickory<P> {
 
     async fn ask_name(&self, address: IpAddr) -> Result<HostNames, LookupFailure> {
         let answer = self
-            .within(self.resolver.reverse_lookup(Name::from(address)))
+            .within
+            .run(Box::pin(self.resolver.reverse_lookup(Name::from(address))))
             .await?;
         let lookup = answer.map_err(|error| failure_of(&error))?;
         let mut names = lookup
@@ -131,12 +132,14 @@ fn text(name: &Name) -> Vec<u8> {
 }
 
 fn failure_of(error: &NetError) -> LookupFailure {
-    match error {
-        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
-            ResponseCode::NXDomain => LookupFailure::NotFound,
-            ResponseCode::NoError => LookupFailure::NoData,
-            _ => LookupFailure::TryAgain,
-        },
+    let code = match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => none.response_code,
+        NetError::Dns(DnsError::ResponseCode(code)) => *code,
+        _ => return LookupFailure::TryAgain,
+    };
+    match code {
+        ResponseCode::NXDomain => LookupFailure::NotFound,
+        ResponseCode::NoError => LookupFailure::NoData,
         _ => LookupFailure::TryAgain,
     }
 }

@@ -65,15 +65,30 @@ pub enum LookupFailure {
 ///
 /// Numeric hosts, services, `AI_*` flags and the order of the answers stay this crate's; the resolver says which addresses a
 /// name has.
+///
+/// Its futures are polled by whichever thread waits for the name, outside any tokio runtime. One that needs tokio's timers or
+/// sockets wants [`ResolverBuilder::runtime`](super::ResolverBuilder::runtime) with
+/// [`ResolverBuilder::own`](super::ResolverBuilder::own). They are dropped when nobody waits any more. They must not block: in
+/// asyncio one thread polls all. A panic is `EAI_FAIL` to the waiter.
 pub trait HostLookup: Send + Sync + 'static {
-    /// The addresses of `host`, a name in ASCII (international names come in their `idna` encoding).
+    /// The addresses of `host`, a name in ASCII (international names come in their `idna` encoding), never empty, otherwise as the
+    /// script spelled it. Addresses of other families than `families` are left out of the answer; with none left it is
+    /// [`LookupFailure::NoData`].
+    ///
+    /// # Errors
+    ///
+    /// Each has its code of getaddrinfo(3): `EAI_NONAME`, `EAI_NODATA`, `EAI_AGAIN`, `EAI_FAIL`.
     fn addresses<'a>(
         &'a self,
         host: &'a str,
         families: Families,
     ) -> BoxFuture<'a, Result<HostAddresses, LookupFailure>>;
 
-    /// The names of an address.
+    /// The names of an address; none, unless implemented.
+    ///
+    /// # Errors
+    ///
+    /// As above; getnameinfo(3) makes an address in figures of them, except of [`LookupFailure::TryAgain`].
     fn names(&self, address: IpAddr) -> BoxFuture<'_, Result<HostNames, LookupFailure>> {
         let _ = address;
         Box::pin(async { Err(LookupFailure::NotFound) })

@@ -28,10 +28,13 @@ use super::{
     interfaces::Interfaces,
     libc_calls,
     lookup::{Families, HostLookup, LookupFailure},
+    numeric,
+    own::Own,
     resolve_numeric, reverse,
     route::{self, Path, Reading, Route},
     runtime::Runtime,
     sources::Sources,
+    within::Within,
 };
 use crate::reactor::fork_mutex::ForkMutex;
 
@@ -39,6 +42,8 @@ use crate::reactor::fork_mutex::ForkMutex;
 pub const CACHE_ENTRIES: usize = 4096;
 
 /// Looks names up. A clone is the same resolver, with the same cache.
+///
+/// Any thread may use it, and any executor poll its futures, which hold nothing of the caller's.
 #[derive(Clone)]
 pub struct Resolver {
     sources: Arc<Sources>,
@@ -53,9 +58,23 @@ impl fmt::Debug for Resolver {
 }
 
 /// Settings of a [`Resolver`].
+#[must_use = "nothing is made before `build`"]
 pub struct ResolverBuilder {
     runtime: Runtime,
+    /// The embedder's runtime, if there is one.
+    handle: Option<Handle>,
     cache_entries: usize,
+    own: Option<Box<dyn HostLookup>>,
+}
+
+impl fmt::Debug for ResolverBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResolverBuilder")
+            .field("runtime", &self.handle)
+            .field("cache_entries", &self.cache_entries)
+            .field("own", &self.own.is_some())
+            .finish()
+    }
 }
 
 impl ResolverBuilder {
@@ -65,22 +84,40 @@ impl ResolverBuilder {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a current-thread runtime: the thread that waits for a name might be the one that should turn it.
+    /// `InvalidInput` for a current-thread runtime: the thread that waits for a name might be the one that should turn it. And
+    /// for a runtime without timers or without sockets. Those of socket(2) and epoll_ctl(2), from a trial.
     pub fn runtime(mut self, handle: Handle) -> io::Result<Self> {
-        self.runtime = Runtime::embedder(handle)?;
+        self.runtime = Runtime::embedder(handle.clone())?;
+        self.handle = Some(handle);
         Ok(self)
     }
 
     /// How many answers to remember, each as long as its time to live; 0 for none. The default is [`CACHE_ENTRIES`].
-    #[must_use]
+    /// For the machine's name servers only: what an [`own`](Self::own) resolver keeps is its own affair.
     pub fn cache_entries(mut self, entries: usize) -> Self {
         self.cache_entries = entries;
         self
     }
 
+    /// Asks `lookup` for every host that is not a numeric address, as [`Resolver::own`] does, and polls its futures in the context
+    /// of the [`runtime`](Self::runtime), if one is given: they may use its timers and sockets. (In a forked child, where the
+    /// runtime has no threads, such a look-up fails with `EAI_AGAIN`.)
+    pub fn own(mut self, lookup: impl HostLookup) -> Self {
+        self.own = Some(Box::new(lookup));
+        self
+    }
+
+    /// The resolver. Nothing is started before its first question.
+    #[must_use]
     pub fn build(self) -> Resolver {
-        let client = Client::new(self.runtime, self.cache_entries);
-        Resolver::of(Sources::System(client))
+        let runtime = self.runtime;
+        Resolver::of(match self.own {
+            None => Sources::System(Client::new(runtime, self.cache_entries)),
+            Some(lookup) => Sources::Own {
+                lookup: Own::new(lookup, self.handle.map(Within::new)),
+                runtime,
+            },
+        })
     }
 }
 
@@ -91,11 +128,13 @@ impl Resolver {
         }
     }
 
-    /// A resolver with the machine's configuration and settings of its own.
+    /// A resolver with the machine's configuration, unless told otherwise, and settings of its own.
     pub fn builder() -> ResolverBuilder {
         ResolverBuilder {
             runtime: Runtime::own(),
+            handle: None,
             cache_entries: CACHE_ENTRIES,
+            own: None,
         }
     }
 
@@ -121,15 +160,17 @@ impl Resolver {
         SYSTEM.lock().get_or_insert(made).clone()
     }
 
-    /// A resolver that asks `lookup` for every host that is not a numeric address.
+    /// A resolver that asks `lookup` for every host that is not a numeric address, and for the names of addresses. Neither the
+    /// hosts file nor a name server is asked, unless `lookup` answers [`LookupFailure::AskLibc`].
+    #[must_use]
     pub fn own(lookup: impl HostLookup) -> Self {
-        Self::of(Sources::Own {
-            lookup: Box::new(lookup),
-            runtime: Runtime::own(),
-        })
+        Self::builder().own(lookup).build()
     }
 
     /// A resolver that knows numeric addresses only: every name is `EAI_NONAME`.
+    ///
+    /// This is no sandbox: a script that may load libraries or start programs looks names up with those.
+    #[must_use]
     pub fn without_names() -> Self {
         struct NoNames;
         impl HostLookup for NoNames {
@@ -165,7 +206,8 @@ impl Resolver {
 
     /// Which way [`Self::resolve`] would take, and why. Asks nobody.
     pub fn explain(&self, host: Option<&CStr>, service: Option<&CStr>, hints: Hints) -> Route {
-        self.route(host, service, hints, &mut Reading::default())
+        let own = self.sources.is_own();
+        route::by_name(host, service, hints, own, &mut Reading::default())
     }
 
     fn route(
@@ -176,7 +218,7 @@ impl Resolver {
         config: &mut Reading,
     ) -> Route {
         let route = route::by_name(host, service, hints, self.sources.is_own(), config);
-        tracing::debug!(?host, ?service, ?hints, path = %route.path, reason = %route.reason, "look-up by name");
+        tracing::debug!(target: route::EVENTS, ?host, ?service, ?hints, path = %route.path, reason = %route.reason, "look-up by name");
         route
     }
 
@@ -245,7 +287,7 @@ impl Resolver {
         {
             Ok(answers) => Ok(answers),
             Err(LookupFailure::AskLibc(reason)) => {
-                tracing::debug!(?host, reason, "the C library is asked after all");
+                tracing::debug!(target: route::EVENTS, ?host, path = %Path::Libc, reason, "the C library is asked after all");
                 libc_elsewhere(host, service, hints).await
             }
             Err(failure) => Err(eai(failure)),
@@ -253,6 +295,10 @@ impl Resolver {
     }
 
     /// The entry of a host by name, of one family (`AF_INET` or `AF_INET6`), as `gethostbyname2(3)` gives it.
+    ///
+    /// # Errors
+    ///
+    /// Those of gethostbyname(3).
     pub async fn gethostbyname(&self, host: CString, family: i32) -> Result<HostEntry, HostError> {
         let hints = Hints {
             family,
@@ -263,8 +309,14 @@ impl Resolver {
         let families = match (route.path, family) {
             (Path::Own | Path::Names, libc::AF_INET) => Families::V4,
             (Path::Own | Path::Names, libc::AF_INET6) => Families::V6,
-            (Path::Numeric, _) if self.sources.is_own() => return numeric_entry(&host, family),
-            // Figures as well: what getaddrinfo(3) takes for an address, gethostbyname(3) may look up as a name.
+            (_, libc::AF_INET | libc::AF_INET6) if self.sources.is_own() => {
+                return numeric_entry(host, family);
+            }
+            _ if self.sources.is_own() => return Err(unknown_family()),
+            (Path::Numeric, _) if is_never_looked_up(&host) => {
+                let _inside = super::fork_gate::enter();
+                return libc_calls::gethostbyname(&host, family);
+            }
             _ => return libc_gethostbyname(host, family).await,
         };
         match self.sources.entry(&mut config, &host, families).await {
@@ -274,19 +326,63 @@ impl Resolver {
                 family,
                 addresses: found.addresses,
             }),
-            Err(LookupFailure::AskLibc(_)) => libc_gethostbyname(host, family).await,
+            Err(LookupFailure::AskLibc(reason)) => {
+                tracing::debug!(target: route::EVENTS, ?host, path = %Path::Libc, reason, "the C library is asked after all");
+                libc_gethostbyname(host, family).await
+            }
             Err(failure) => Err(host_error(failure)),
         }
     }
 
     /// The entry of a host by address: `gethostbyaddr(3)`.
+    ///
+    /// # Errors
+    ///
+    /// Those of gethostbyaddr(3).
     pub async fn gethostbyaddr(&self, address: IpAddr) -> Result<HostEntry, HostError> {
         reverse::gethostbyaddr(&self.sources, address).await
     }
 
     /// Host and service name of an address, under `NI_*` flags: `getnameinfo(3)`.
+    ///
+    /// # Errors
+    ///
+    /// Those of getnameinfo(3).
     pub async fn getnameinfo(&self, address: SockAddr, flags: i32) -> Result<NameInfo, EaiError> {
         reverse::getnameinfo(&self.sources, address, flags).await
+    }
+}
+
+/// A numeric host as an entry, as gethostbyname(3) makes one, without asking it: it looks up what it does not take for numeric,
+/// such as `0x7f000001`.
+fn numeric_entry(host: CString, family: i32) -> Result<HostEntry, HostError> {
+    let address = match family {
+        libc::AF_INET => numeric::parse_loose_ipv4(&host).map(IpAddr::from),
+        _ => numeric::parse(family, &host).ok().flatten(),
+    };
+    match address {
+        Some(address) => Ok(HostEntry {
+            name: host.into_bytes(),
+            aliases: vec![],
+            family,
+            addresses: vec![address],
+        }),
+        None => Err(host_error(LookupFailure::NotFound)),
+    }
+}
+
+/// Whether gethostbyname(3) takes a numeric host for what it is. It knows fewer spellings than getaddrinfo(3).
+fn is_never_looked_up(host: &CStr) -> bool {
+    let host = host.to_bytes();
+    let digits = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    let v6 = |byte: &u8| byte.is_ascii_hexdigit() || matches!(*byte, b':' | b'.');
+    host.iter().all(digits) || host.contains(&b':') && host.iter().all(v6)
+}
+
+fn unknown_family() -> HostError {
+    HostError {
+        code: HostError::INTERNAL,
+        errno: Some(libc::EAFNOSUPPORT),
     }
 }
 
@@ -309,25 +405,6 @@ async fn libc_elsewhere(
         Ok(answer) => answer,
         Err(error) => Err(EaiError::from_io(&error)),
     }
-}
-
-/// The entry of an address in figures, without a look-up.
-fn numeric_entry(host: &CStr, family: i32) -> Result<HostEntry, HostError> {
-    let hints = Hints {
-        flags: libc::AI_NUMERICHOST,
-        family,
-        socktype: libc::SOCK_STREAM,
-        protocol: 0,
-    };
-    let answers = libc_calls::getaddrinfo(Some(host), None, hints)
-        .map_err(|_| host_error(LookupFailure::NotFound))?;
-    let address = |info: AddrInfo| Some(info.address.as_socket()?.ip());
-    Ok(HostEntry {
-        name: host.to_bytes().to_vec(),
-        aliases: Vec::new(),
-        family,
-        addresses: answers.into_iter().filter_map(address).collect(),
-    })
 }
 
 async fn libc_gethostbyname(host: CString, family: i32) -> Result<HostEntry, HostError> {

@@ -31,7 +31,7 @@ pub(super) async fn gethostbyaddr(
                     addresses: vec![address],
                 });
             }
-            Err(LookupFailure::AskLibc(_)) => {}
+            Err(LookupFailure::AskLibc(reason)) => after_all(address, reason),
             Err(failure) => return Err(host_error(failure)),
         }
     }
@@ -39,6 +39,10 @@ pub(super) async fn gethostbyaddr(
         Ok(answer) => answer,
         Err(error) => Err(HostError::from_io(&error)),
     }
+}
+
+fn after_all(address: IpAddr, reason: &str) {
+    tracing::debug!(target: route::EVENTS, %address, path = %Path::Libc, reason, "the C library is asked after all");
 }
 
 /// The flags whose meaning is known here. Of the others, `NI_NOFQDN` cuts off the local domain by rules of the C library's own,
@@ -59,9 +63,14 @@ pub(super) async fn getnameinfo(
         return libc_calls::getnameinfo_of(&address, flags);
     }
     let own = sources.is_own();
-    // An application's own resolver is not passed by, whatever the flags.
-    if (flags & !KNOWN_FLAGS == 0 || own)
-        && (local_service || own)
+    let unknown = flags & !KNOWN_FLAGS != 0;
+    if unknown && own {
+        // The application's names are not the C library's to look up; whether the flags exist is its to say.
+        let _inside = fork_gate::enter();
+        let numeric = flags & !libc::NI_NAMEREQD | libc::NI_NUMERICHOST;
+        libc_calls::getnameinfo_of(&address, numeric)?;
+    }
+    if (!unknown && local_service || own)
         && let Some(ip) = address.as_socket().map(|socket| socket.ip())
     {
         let route = route::by_address(ip, own, &mut config);
@@ -71,7 +80,10 @@ pub(super) async fn getnameinfo(
                 Err(
                     LookupFailure::NotFound | LookupFailure::NoData | LookupFailure::NoRecovery,
                 ) => Some(Err(EaiError::new(libc::EAI_NONAME))),
-                Err(LookupFailure::AskLibc(_)) => None,
+                Err(LookupFailure::AskLibc(reason)) => {
+                    after_all(ip, reason);
+                    None
+                }
                 Err(failure) => return Err(eai(failure)),
             };
             if let Some(host) = host {

@@ -12,6 +12,9 @@ use super::{
     libc_calls, order,
 };
 
+/// The target of the events that say which way a look-up takes: part of the interface (docs/names.md).
+pub(super) const EVENTS: &str = "rustpython_reactor::dns::route";
+
 /// The machine's configuration as it was when somebody first asked for it: one reading a question.
 #[derive(Default)]
 pub(super) struct Reading(Option<Arc<Config>>);
@@ -133,7 +136,7 @@ pub(super) fn by_name(
 /// The way of a look-up by address.
 pub(super) fn by_address(address: IpAddr, own: bool, config: &mut Reading) -> Route {
     let route = address_route(address, own, config);
-    tracing::debug!(%address, path = %route.path, reason = %route.reason, "look-up by address");
+    tracing::debug!(target: EVENTS, %address, path = %route.path, reason = %route.reason, "look-up by address");
     route
 }
 

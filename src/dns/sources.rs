@@ -7,7 +7,8 @@ use super::{
     client::Client,
     config::{Config, HostSource, HostSources},
     hosts,
-    lookup::{Families, HostAddresses, HostLookup, HostNames, LookupFailure},
+    lookup::{Families, HostAddresses, HostNames, LookupFailure},
+    own::Own,
     route::Reading,
     runtime::Runtime,
 };
@@ -15,7 +16,8 @@ use super::{
 pub(super) enum Sources {
     System(Client),
     Own {
-        lookup: Box<dyn HostLookup>,
+        lookup: Own,
+        /// For timers, and for look-ups that no thread waits for.
         runtime: Runtime,
     },
 }

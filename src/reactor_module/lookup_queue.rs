@@ -8,7 +8,7 @@ use std::{
     os::fd::{AsRawFd, RawFd},
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -23,6 +23,24 @@ use crate::{
 
 type Answer = Result<Vec<AddrInfo>, EaiError>;
 
+/// `None`: the runtime has dropped the look-up, as an application's does when it is shut down. Somebody else has to be asked.
+type Ended = Option<Answer>;
+
+/// A look-up that the runtime has taken over. It ends, one way or another.
+struct Promise {
+    queue: Weak<Queue>,
+    id: u64,
+    ended: Ended,
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if let Some(queue) = self.queue.upgrade() {
+            queue.finish(self.id, self.ended.take());
+        }
+    }
+}
+
 struct Queue {
     /// An eventfd(2), readable while there are answers.
     event: File,
@@ -32,8 +50,9 @@ struct Queue {
 
 #[derive(Default)]
 struct State {
-    running: HashMap<u64, AbortHandle>,
-    finished: Vec<(u64, Answer)>,
+    /// `None`: about to start.
+    running: HashMap<u64, Option<AbortHandle>>,
+    finished: Vec<(u64, Ended)>,
 }
 
 /// How a look-up began.
@@ -75,30 +94,46 @@ impl Queue {
             return Ok(Started::Answered(answer));
         }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let queue = Arc::downgrade(self);
-        // Held until the handle is in the table, so that an answer cannot come before it.
+        let promise = Promise {
+            queue: Arc::downgrade(self),
+            id,
+            ended: None,
+        };
+        self.lock().running.insert(id, None);
+        // Without the lock, which the promise takes: a runtime that was shut down drops it at once.
+        let spawned = resolver.spawn(async move {
+            // All of it, and not a field.
+            let mut promise = promise;
+            promise.ended = Some(answer.await);
+        });
         let mut state = self.lock();
-        let handle = resolver.spawn(async move {
-            let answer = answer.await;
-            if let Some(queue) = queue.upgrade() {
-                queue.finish(id, answer);
+        match spawned {
+            Ok(handle) => {
+                // It may have ended already.
+                if let Some(running) = state.running.get_mut(&id) {
+                    *running = Some(handle);
+                }
+                Ok(Started::Running(id))
             }
-        })?;
-        state.running.insert(id, handle);
-        Ok(Started::Running(id))
+            Err(error) => {
+                state.running.remove(&id);
+                state.finished.retain(|(finished, _)| *finished != id);
+                Err(error)
+            }
+        }
     }
 
-    fn finish(&self, id: u64, answer: Answer) {
+    fn finish(&self, id: u64, ended: Ended) {
         let mut state = self.lock();
         if state.running.remove(&id).is_some() {
-            state.finished.push((id, answer));
+            state.finished.push((id, ended));
             // It fails only where it is readable already.
             let _ = (&self.event).write(&1_u64.to_ne_bytes());
         }
     }
 
     /// The answers that came since the last call.
-    fn take(&self) -> Vec<(u64, Answer)> {
+    fn take(&self) -> Vec<(u64, Ended)> {
         let mut state = self.lock();
         // It fails only where there is nothing to take.
         let _ = (&self.event).read(&mut [0; 8]);
@@ -108,7 +143,10 @@ impl Queue {
     fn cancel(&self, id: u64) {
         let mut state = self.lock();
         state.finished.retain(|(finished, _)| *finished != id);
-        if let Some(handle) = state.running.remove(&id) {
+        let running = state.running.remove(&id).flatten();
+        // Without the lock: the look-up may be dropped here and now.
+        drop(state);
+        if let Some(handle) = running {
             handle.abort();
         }
     }
@@ -121,7 +159,7 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for handle in state.running.values() {
+        for handle in state.running.values().flatten() {
             handle.abort();
         }
     }
@@ -135,7 +173,7 @@ pub(crate) mod classes {
         Py, PyObjectRef, PyPayload, PyResult, VirtualMachine, pyclass, types::Constructor,
     };
 
-    use super::{Answer, Queue, Started};
+    use super::{Answer, Ended, Queue, Started};
     use crate::{
         dns::Path,
         errors,
@@ -206,11 +244,15 @@ pub(crate) mod classes {
             }
         }
 
-        /// finished() -> [(number, result or exception), ...] of the look-ups that have ended since the last call
+        /// finished() -> [(number, result or exception), ...] of the look-ups that have ended since the last call; the result is
+        /// None if a thread has to wait for it after all
         #[pymethod]
         fn finished(zelf: &Py<Self>, vm: &VirtualMachine) -> Vec<PyObjectRef> {
-            let tuple = |(id, answer): (u64, Answer)| {
-                let result = answered(vm, answer).unwrap_or_else(Into::into);
+            let tuple = |(id, ended): (u64, Ended)| {
+                let result = match ended {
+                    Some(answer) => answered(vm, answer).unwrap_or_else(Into::into),
+                    None => vm.ctx.none(),
+                };
                 vm.ctx
                     .new_tuple(vec![vm.ctx.new_int(id).into(), result])
                     .into()

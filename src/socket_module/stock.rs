@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use rustpython_vm::{PyResult, VirtualMachine, builtins::PyModuleDef, common::rc::PyRc};
+use rustpython_vm::{AsObject, PyResult, VirtualMachine, builtins::PyModuleDef, common::rc::PyRc};
 
 /// The stock module's definition, if some interpreter of this process has the stock standard library.
 static REPLACED: OnceLock<&'static PyModuleDef> = OnceLock::new();
@@ -29,5 +29,13 @@ pub(super) fn make_class(vm: &VirtualMachine) -> PyResult<()> {
         return Ok(());
     };
     let module = stock.create_module(vm)?;
-    stock.exec_module(vm, &module)
+    stock.exec_module(vm, &module)?;
+    let class = module.get_attr("socket", vm)?;
+    // Nor the class, which connects to names by the C library, whatever resolver the application has chosen.
+    vm.ctx.types.object_type.subclasses.write().retain(|known| {
+        known
+            .upgrade()
+            .is_some_and(|known| !known.as_object().is(&class))
+    });
+    Ok(())
 }

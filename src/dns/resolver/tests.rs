@@ -228,3 +228,136 @@ fn no_names_at_all() {
     }
     assert!(addresses(&resolver, "127.0.0.1", Hints::default()).is_ok());
 }
+
+#[test]
+fn older_look_ups_of_figures_are_nobodys_business() {
+    let resolver = Resolver::without_names();
+    let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
+    // gethostbyname(3) looks the last one up.
+    for host in ["127.0.0.1", "127.1", "0x7f000001"] {
+        let entry = now(resolver.gethostbyname(c(host), libc::AF_INET)).unwrap();
+        assert_eq!((entry.name, entry.addresses), (host.into(), vec![loopback]));
+    }
+    let entry = now(resolver.gethostbyname(c("::1"), libc::AF_INET6)).unwrap();
+    assert_eq!(entry.addresses, [IpAddr::from(Ipv6Addr::LOCALHOST)]);
+    let code = |host, family| {
+        now(resolver.gethostbyname(c(host), family))
+            .unwrap_err()
+            .code
+    };
+    assert_eq!(code("::1", libc::AF_INET), HostError::NOT_FOUND);
+    assert_eq!(code("localhost", libc::AF_UNSPEC), HostError::INTERNAL);
+}
+
+#[test]
+fn rare_flags_are_no_way_around() {
+    let resolver = Resolver::own(Table::default());
+    let name = |address, flags| now(resolver.getnameinfo(at(address).into(), flags));
+    for flags in [libc::NI_NOFQDN, libc::NI_IDN] {
+        assert_eq!(name(V4, flags).unwrap().host, b"four.test");
+        assert_eq!(name(V6, flags).unwrap().host, b"2001:db8::1");
+        let error = name(V6, flags | libc::NI_NAMEREQD).unwrap_err();
+        assert_eq!(error.code, libc::EAI_NONAME);
+    }
+    assert_eq!(name(V4, 1 << 20).unwrap_err().code, libc::EAI_BADFLAGS);
+}
+
+/// Answers as it is told to, whatever is asked for.
+struct Careless(Vec<IpAddr>);
+
+impl HostLookup for Careless {
+    fn addresses<'a>(
+        &'a self,
+        host: &'a str,
+        _families: Families,
+    ) -> BoxFuture<'a, Result<HostAddresses, LookupFailure>> {
+        assert!(!host.is_empty() && host.is_ascii(), "{host}");
+        assert_ne!(host, "panic.test");
+        let addresses = self.0.clone();
+        Box::pin(async move {
+            Ok(HostAddresses {
+                addresses,
+                ..HostAddresses::default()
+            })
+        })
+    }
+}
+
+#[test]
+fn careless_look_ups_are_held_to_their_promises() {
+    let resolver = Resolver::own(Careless(vec![V4]));
+    let code = |host, hints| addresses(&resolver, host, hints).unwrap_err();
+    assert_eq!(code("x.test", family(libc::AF_INET6)), libc::EAI_NODATA);
+    assert_eq!(code("b\u{fc}cher.test", family(0)), libc::EAI_NONAME);
+    assert_eq!(code("", family(0)), libc::EAI_NONAME);
+    assert_eq!(code("panic.test", family(0)), libc::EAI_FAIL);
+    let none = Resolver::own(Careless(vec![]));
+    assert_eq!(addresses(&none, "x.test", family(0)), Err(libc::EAI_NODATA));
+}
+
+/// Keeps the events of this crate's routes.
+#[derive(Clone, Default)]
+struct Events(Arc<std::sync::Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Events {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Fields(String);
+        impl tracing::field::Visit for Fields {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+                self.0 += &format!(" {field}={value:?}");
+            }
+        }
+        let about = event.metadata();
+        if about.target() == "rustpython_reactor::dns::route" {
+            let mut fields = Fields(about.level().to_string());
+            event.record(&mut fields);
+            self.0.lock().unwrap().push(fields.0);
+        }
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn each_way_is_an_event() {
+    let events = Events::default();
+    let seen = events.0.clone();
+    tracing::subscriber::with_default(events, || {
+        let resolver = Resolver::own(Table::default());
+        resolver.explain(Some(c"both.test"), None, Hints::default());
+        assert!(seen.lock().unwrap().is_empty(), "nothing was looked up");
+        addresses(&resolver, "both.test", Hints::default()).unwrap();
+        now(resolver.gethostbyname(c("four.test"), libc::AF_INET)).unwrap();
+        now(resolver.gethostbyaddr(V4)).unwrap();
+        now(resolver.getnameinfo(at(V4).into(), 0)).unwrap();
+    });
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 4, "{seen:?}");
+    for (event, asked) in seen.iter().zip([
+        "host=Some(\"both.test\")",
+        "host=Some(\"four.test\")",
+        "address=192.0.2.1",
+        "address=192.0.2.1",
+    ]) {
+        assert!(
+            event.starts_with("DEBUG") && event.contains(asked),
+            "{event}"
+        );
+        let why = "path=own reason=the application brought a resolver of its own";
+        assert!(event.contains(why), "{event}");
+    }
+}
