@@ -6,16 +6,28 @@ Here a look-up is a task of the resolver, and the loop watches one descriptor
 for all that are under way.
 
 The loop keeps asyncio's way where somebody else is in charge: in debug mode
-(asyncio logs slow look-ups there), where socket.getaddrinfo() was replaced, on
-loops that are not asyncio's own, and where only the C library knows the answer.
+(asyncio logs slow look-ups there), where socket.getaddrinfo() was replaced, or
+all of `socket` in asyncio.base_events, on loops that are closed or not asyncio's
+own, and where only the C library knows the answer.
 """
 
 import sys
+import types
 
+import _socket
 import socket
 from _reactor import LookupQueue
 
 _getaddrinfo = socket.getaddrinfo
+_plain_getaddrinfo = _socket.getaddrinfo
+
+# How many answers in a row may come without a look at what else there is to do.
+_AT_ONCE = 64
+
+
+@types.coroutine
+def _let_others_run():
+    yield
 
 
 class _Lookups:
@@ -24,6 +36,7 @@ class _Lookups:
     def __init__(self):
         self._queue = LookupQueue()
         self._waiting = {}
+        self._at_once = _AT_ONCE
 
     def start(self, question):
         """Begin one: its result, or its number, or None if asyncio has to do it."""
@@ -40,6 +53,13 @@ class _Lookups:
             if self._waiting.pop(number, None) is not None:
                 self._queue.cancel(number)
                 self._rest(loop)
+
+    async def take_turns(self):
+        """Before an answer that needed no waiting: a task that asks in a loop must not keep the others from running."""
+        self._at_once -= 1
+        if self._at_once < 0:
+            self._at_once = _AT_ONCE
+            await _let_others_run()
 
     def _collect(self, loop):
         for number, result in self._queue.finished():
@@ -60,28 +80,36 @@ class _Lookups:
 
 def _patch(loop_class):
     in_executor = loop_class.getaddrinfo
+    # Of asyncio.base_events: what asyncio's own way would call.
+    names = vars(sys.modules[loop_class.__module__])
 
     async def getaddrinfo(self, host, port, *, family=0, type=0, proto=0, flags=0):
         """getaddrinfo(host, port, ...) -> as socket.getaddrinfo(), without a thread."""
-        selector_loop = sys.modules["asyncio.selector_events"].BaseSelectorEventLoop
+        # Another one may be there by now, or none: tests import modules afresh.
+        events = sys.modules.get("asyncio.selector_events")
         if (
-            isinstance(self, selector_loop)
-            and socket.getaddrinfo is _getaddrinfo
+            events is not None
+            and isinstance(self, events.BaseSelectorEventLoop)
+            and names["socket"].getaddrinfo is _getaddrinfo
+            and _socket.getaddrinfo is _plain_getaddrinfo
             and not self.get_debug()
+            and not self.is_closed()
         ):
             lookups = self.__dict__.get("_reactor_lookups")
             if lookups is None:
                 lookups = self._reactor_lookups = _Lookups()
             found = lookups.start((host, port, family, type, proto, flags))
-            if found is not None:
-                if isinstance(found, int):
-                    found = await lookups.wait(self, found)
+            if isinstance(found, int):
+                found = await lookups.wait(self, found)
+            elif found is not None:
+                await lookups.take_turns()
             if found is not None:
                 return socket._members(found)
         return await in_executor(
             self, host, port, family=family, type=type, proto=proto, flags=flags
         )
 
+    getaddrinfo.__qualname__ = in_executor.__qualname__
     loop_class.getaddrinfo = getaddrinfo
 
 
