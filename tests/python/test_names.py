@@ -16,6 +16,9 @@ class Names(unittest.TestCase):
     def test_answers(self):
         self.run_part("Answers")
 
+    def test_asyncio(self):
+        self.run_part("Asyncio")
+
     def test_silence(self):
         self.run_part("Silence")
 
