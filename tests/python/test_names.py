@@ -19,6 +19,9 @@ class Names(unittest.TestCase):
     def test_peer(self):
         self.run_part("Peer")
 
+    def test_asyncio(self):
+        self.run_part("Asyncio")
+
     def test_silence(self):
         self.run_part("Silence")
 

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
@@ -205,6 +206,45 @@ class Peer(unittest.TestCase):
         different = [pair for pair in itertools.zip_longest(ours, theirs) if pair[0] != pair[1]]
         print(f"  {len(ours)} look-ups", file=sys.stderr)
         self.assertEqual(different, [])
+
+
+class Asyncio(unittest.TestCase):
+    """What asyncio's own way, by the executor, does: the same is expected of ours."""
+
+    def test_a_replaced_function_or_module_is_heard(self):
+        async def look_up():
+            return await asyncio.get_running_loop().getaddrinfo("n1.test", 80)
+
+        self.assertNotEqual(asyncio.run(look_up()), "replaced")
+        for name in "socket.getaddrinfo", "_socket.getaddrinfo", "asyncio.base_events.socket":
+            replacement = unittest.mock.Mock(return_value=[(0, 0, 0, "replaced", ())])
+            replacement.getaddrinfo = replacement
+            with self.subTest(name), unittest.mock.patch(name, replacement):
+                self.assertEqual(asyncio.run(look_up())[0][3], "replaced")
+
+    def test_a_closed_loop_refuses(self):
+        loop = asyncio.new_event_loop()
+        late = loop.getaddrinfo("127.0.0.1", 80)
+        loop.close()
+        with self.assertRaisesRegex(RuntimeError, "closed"):
+            asyncio.run(late)
+
+    def test_answers_at_once_let_others_run(self):
+        async def ask_in_a_loop(name):
+            loop = asyncio.get_running_loop()
+            ran = []
+            await loop.getaddrinfo(name, 80)
+            loop.call_soon(ran.append, "ran")
+            for _ in range(1_000):
+                await loop.getaddrinfo(name, 80)
+                if ran:
+                    return
+            self.fail("nothing else ran")
+
+        # In figures, from the hosts file, from the cache.
+        for name in "127.0.0.1", "alias7", "n11.test":
+            with self.subTest(name):
+                asyncio.run(ask_in_a_loop(name))
 
 
 class Silence(unittest.TestCase):
