@@ -29,6 +29,13 @@ impl ReactorSockets for InterpreterBuilder {
     }
 }
 
+/// `py_freeze!` reads the files behind cargo's back: without these, a changed file would not be compiled in.
+const _: [&str; 3] = [
+    include_str!("../pylib/socket.py"),
+    include_str!("../pylib/reactor.py"),
+    include_str!("../pylib/_reactor_asyncio.py"),
+];
+
 fn install(builder: InterpreterBuilder, resolver: Option<Resolver>) -> InterpreterBuilder {
     let native = socket_module::module_def(&builder.ctx);
     let reactor = reactor_module::module_def(&builder.ctx);
