@@ -171,8 +171,9 @@ pub(super) fn eai(vm: &VirtualMachine, code: i32) -> PyBaseExceptionRef {
 
 #[rustpython_vm::pymodule(sub, name = "_socket")]
 pub(crate) mod functions {
-    use std::{ffi::CString, net::SocketAddr};
+    use std::{ffi::CString, net::SocketAddr, pin::pin};
 
+    use futures_util::FutureExt;
     use rustpython_vm::{
         PyObjectRef, PyResult, TryFromObject, VirtualMachine,
         builtins::{PyStr, PyStrRef, PyTuple, PyTypeRef},
@@ -268,8 +269,17 @@ pub(crate) mod functions {
             },
             _ => return Err(vm.new_os_error("sockaddr resolved to multiple addresses")),
         };
-        let info = block_on(vm, resolvers::of(vm).getnameinfo(address, flags.0), None)?
-            .map_err(|error| name_errors::gaierror(vm, &error))?;
+        let resolver = resolvers::of(vm);
+        let mut answer = pin!(resolver.getnameinfo(address, flags.0));
+        // Nobody is asked for figures, so a deadline that has passed must not matter.
+        let at_once = (flags.0 & libc::NI_NUMERICHOST != 0)
+            .then(|| answer.as_mut().now_or_never())
+            .flatten();
+        let info = match at_once {
+            Some(info) => info,
+            None => block_on(vm, answer, None)?,
+        };
+        let info = info.map_err(|error| name_errors::gaierror(vm, &error))?;
         Ok((decode(vm, info.host)?, decode(vm, info.service)?))
     }
 

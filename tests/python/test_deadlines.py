@@ -251,6 +251,8 @@ class Expired(DeadlineTestCase):
             sock.getsockname(), sock.getpeername(), sock.fileno(), repr(sock)
             self.assertEqual(sock.recv(0), b"")
             self.assertEqual(socket.getaddrinfo(HOST, 80)[0][4], (HOST, 80))
+            figures = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+            self.assertEqual(socket.getnameinfo((HOST, 80), figures), (HOST, "80"))
             socket.getservbyname("http")
             sock.shutdown(socket.SHUT_WR)
             sock.close()
