@@ -15,11 +15,12 @@ use super::{
     lookup::{BoxFuture, LookupFailure},
     runtime::Runtime,
 };
-use crate::reactor::process::generation;
+use crate::reactor::{self, process::generation};
 
 type Outcome<T> = Result<T, LookupFailure>;
 
-/// Polls a look-up in the context of the runtime of this process, kept out of the way of forks.
+/// Polls a look-up, kept out of the way of forks, and in the context of the runtime of this process unless the thread that polls
+/// blocks in it: such a one drives the look-up by itself.
 pub(super) struct ForkSafe<T, F> {
     runtime: Runtime,
     make: F,
@@ -28,7 +29,8 @@ pub(super) struct ForkSafe<T, F> {
 
 struct Running<T> {
     generation: u32,
-    handle: Handle,
+    /// Got when it is first needed.
+    handle: Option<Handle>,
     future: BoxFuture<'static, Outcome<T>>,
 }
 
@@ -45,23 +47,17 @@ where
         }
     }
 
-    fn running(&mut self) -> Result<&mut Running<T>, LookupFailure> {
+    fn running(&mut self) -> &mut Running<T> {
         let now = generation();
         if self.running.as_ref().is_some_and(|it| it.generation != now) {
             self.forget();
         }
-        match &mut self.running {
-            Some(running) => Ok(running),
-            none => {
-                let handle = self.runtime.handle();
-                let handle = handle.map_err(|_| LookupFailure::AskLibc("no runtime"))?;
-                Ok(none.insert(Running {
-                    generation: now,
-                    handle,
-                    future: (self.make)(),
-                }))
-            }
-        }
+        let Self { make, running, .. } = self;
+        running.get_or_insert_with(|| Running {
+            generation: now,
+            handle: None,
+            future: make(),
+        })
     }
 }
 
@@ -80,14 +76,18 @@ where
     type Output = Outcome<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<T>> {
-        let running = match self.running() {
-            Ok(running) => running,
-            Err(failure) => return Poll::Ready(Err(failure)),
-        };
+        let runtime = (!reactor::is_polling()).then(|| self.runtime.clone());
+        let Running { handle, future, .. } = self.running();
+        if let (Some(runtime), None) = (runtime, &handle) {
+            match runtime.handle() {
+                Ok(it) => *handle = Some(it),
+                Err(_) => return Poll::Ready(Err(LookupFailure::AskLibc("no runtime"))),
+            }
+        }
         let _inside = fork_gate::enter();
-        let _context = running.handle.enter();
+        let _context = handle.as_ref().map(Handle::enter);
         // tokio panics where a runtime has been shut down, which an embedder may do at any time.
-        let future = running.future.as_mut();
+        let future = future.as_mut();
         let polled = panic::catch_unwind(AssertUnwindSafe(|| future.poll(context)));
         polled.unwrap_or(Poll::Ready(Err(LookupFailure::AskLibc(
             "the runtime failed",

@@ -14,7 +14,7 @@ use super::{
     limit,
     transport::{self, Failure},
 };
-use crate::dns::{config::ResolvConf, lookup::LookupFailure};
+use crate::dns::{config::ResolvConf, lookup::LookupFailure, runtime::Runtime};
 
 /// What the servers said.
 #[derive(Clone, Debug)]
@@ -45,7 +45,13 @@ enum Early {
     AskLibc(&'static str),
 }
 
-pub(super) async fn ask(resolv: &ResolvConf, name: Name, types: &[RecordType]) -> Asked {
+/// `runtime` is for TCP.
+pub(super) async fn ask(
+    resolv: &ResolvConf,
+    name: Name,
+    types: &[RecordType],
+    runtime: &Runtime,
+) -> Asked {
     if resolv.servers.is_empty() {
         return Asked::AskLibc("no name servers");
     }
@@ -64,7 +70,11 @@ pub(super) async fn ask(resolv: &ResolvConf, name: Name, types: &[RecordType]) -
                 Err(Early::NextServer) => continue,
                 Err(Early::AskLibc(why)) => return Asked::AskLibc(why),
                 Err(Early::Truncated) => {
-                    return over_tcp(resolv, *server, queries, timeout).await;
+                    let asked = over_tcp(resolv, *server, queries, timeout);
+                    return match runtime.run(asked).await {
+                        Ok(asked) => asked,
+                        Err(_) => Asked::AskLibc("no runtime for TCP"),
+                    };
                 }
             };
             anybody = true;
