@@ -1,4 +1,4 @@
-//! A look-up that starts afresh in a forked child.
+//! A look-up that starts afresh where it cannot go on: in a forked child, and away from the thread that blocked in it.
 
 use std::{
     future::Future,
@@ -21,6 +21,9 @@ type Outcome<T> = Result<T, LookupFailure>;
 
 /// Polls a look-up, kept out of the way of forks, and in the context of the runtime of this process unless the thread that polls
 /// blocks in it: such a one drives the look-up by itself.
+///
+/// What such a thread has begun nobody else goes on with: its driver would have to be told of by parts that are polled only when
+/// they are woken (`FuturesUnordered`). Look-ups move so rarely that asking again is cheaper than knowing how to.
 pub(super) struct ForkSafe<T, F> {
     runtime: Runtime,
     make: F,
@@ -29,6 +32,8 @@ pub(super) struct ForkSafe<T, F> {
 
 struct Running<T> {
     generation: u32,
+    /// The blocking thread whose driver it may be waiting in.
+    bound_to: Option<u64>,
     /// Got when it is first needed.
     handle: Option<Handle>,
     future: BoxFuture<'static, Outcome<T>>,
@@ -55,6 +60,7 @@ where
         let Self { make, running, .. } = self;
         running.get_or_insert_with(|| Running {
             generation: now,
+            bound_to: None,
             handle: None,
             future: make(),
         })
@@ -62,6 +68,18 @@ where
 }
 
 impl<T, F> ForkSafe<T, F> {
+    /// Gives up what another thread than `here` has begun by itself.
+    fn leave_other_threads(&mut self, here: Option<u64>) {
+        let elsewhere = |running: &mut Running<T>| {
+            running.generation == generation()
+                && running.bound_to.is_some_and(|thread| Some(thread) != here)
+        };
+        if let Some(running) = self.running.take_if(elsewhere) {
+            let _inside = fork_gate::enter();
+            drop(running);
+        }
+    }
+
     /// The sockets and timers of the parent's look-up belong to the parent's epoll set, and its locks may be held by
     /// threads that do not exist here.
     fn forget(&mut self) {
@@ -76,8 +94,16 @@ where
     type Output = Outcome<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<T>> {
-        let runtime = (!reactor::is_polling()).then(|| self.runtime.clone());
-        let Running { handle, future, .. } = self.running();
+        let here = reactor::blocking_thread();
+        self.leave_other_threads(here);
+        let runtime = here.is_none().then(|| self.runtime.clone());
+        let Running {
+            bound_to,
+            handle,
+            future,
+            ..
+        } = self.running();
+        *bound_to = here;
         if let (Some(runtime), None) = (runtime, &handle) {
             match runtime.handle() {
                 Ok(it) => *handle = Some(it),

@@ -102,6 +102,12 @@ impl Runtime {
     }
 }
 
+/// Whether this process has the crate's own runtime.
+#[cfg(test)]
+pub(super) fn is_started() -> bool {
+    OWN.lock().is_some()
+}
+
 fn own() -> io::Result<Handle> {
     process::watch_forks();
     let mut own = OWN.lock();

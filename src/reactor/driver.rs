@@ -543,6 +543,21 @@ pub(crate) fn is_polling() -> bool {
     POLLING.get() == Polling::Own
 }
 
+/// The thread that blocks in what it is polling here and now, by a number that no other thread has nor had; `None` where none does.
+pub(crate) fn blocking_thread() -> Option<u64> {
+    static NUMBERS: AtomicU64 = AtomicU64::new(1);
+    thread_local! {
+        static NUMBER: Cell<u64> = const { Cell::new(0) };
+    }
+    if !is_polling() {
+        return None;
+    }
+    if NUMBER.get() == 0 {
+        NUMBER.set(NUMBERS.fetch_add(1, Ordering::Relaxed));
+    }
+    Some(NUMBER.get())
+}
+
 /// Whether this thread, here and now, is polling a future that it blocks in, or a part of one.
 pub(super) fn is_nested() -> bool {
     POLLING.get() != Polling::Nothing

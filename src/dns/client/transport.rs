@@ -231,8 +231,7 @@ struct ConnectedUdp {
 
 /// A socket, and who watches it.
 enum Watched {
-    /// The driver of the thread that blocks. Where the question is polled by another executor later, the reactor's background
-    /// driver.
+    /// The driver of the thread that blocks.
     Reactor {
         /// The wait under way. The first one comes before anything is received: there is nothing in a fresh socket.
         waiting: Mutex<Option<Readiness>>,
