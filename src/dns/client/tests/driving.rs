@@ -99,31 +99,30 @@ fn begun_elsewhere_and_ended_by_a_thread_that_blocks() {
 /// What an event loop waits for does not come to depend on a thread that polls it too, and then leaves.
 #[test]
 fn a_thread_that_leaves_takes_nothing_along() {
-    let bad = Server::start(|question| question.code(ResponseCode::ServFail));
     let silent = Server::start(|_| None);
     let client = client(0);
-    let mut resolv = resolv(&[bad.address, silent.address], &[], 1);
+    let mut resolv = resolv(&[silent.address], &[], 1);
     resolv.attempts = 1;
     resolv.timeout = Duration::from_secs(2);
     let config = reading(resolv, 1);
+    let start = Instant::now();
     let mut ours = Box::pin(client.addresses(&config, "a.test", Families::Both));
     let mut theirs = Box::pin(client.addresses(&config, "a.test", Families::Both));
     assert!(elsewhere(begin(&mut ours)));
-    assert!(elsewhere(begin(&mut theirs)));
-    let start = Instant::now();
-    // This thread goes on to the second server, and stays away from then on.
-    until("the second server is asked", || {
-        assert_eq!(block_on(begin(&mut ours), None), Ok(true));
-        silent.asked().len() == 2
-    });
     let answer = thread::scope(|scope| {
         let there = scope.spawn(|| elsewhere(&mut theirs));
+        until("asked", || silent.asked().len() == 2);
+        // Often, so that one poll is the last before the timeout, and later than any of the other's.
+        for _ in 0..100 {
+            assert_eq!(block_on(begin(&mut ours), None), Ok(true));
+            thread::yield_now();
+        }
         until("it ends", || there.is_finished());
         there.join().unwrap()
     });
     assert_eq!(answer, Err(LookupFailure::TryAgain));
-    assert!(start.elapsed() >= Duration::from_secs(1), "early");
-    assert_eq!((bad.asked().len(), silent.asked().len()), (2, 2));
+    assert!(start.elapsed() >= Duration::from_secs(2), "early");
+    assert_eq!(silent.asked().len(), 2);
     drop(ours);
 }
 
