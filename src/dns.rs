@@ -7,8 +7,9 @@
 //! * [`route`]: which way a question goes, and why.
 //! * [`numeric`]: addresses in figures, which never leave the calling thread.
 //! * [`config`]: resolv.conf, nsswitch.conf, host.conf and the environment, re-read when they change.
-//! * [`sources`]: [`hosts`], the hosts file; [`client`], the name servers, asked through hickory on a [`runtime`] of one
-//!   thread; or the application's own resolver.
+//! * [`sources`]: [`hosts`], the hosts file; [`client`], the name servers, asked through hickory; or the application's own
+//!   resolver.
+//! * [`runtime`]: what turns sockets and timers where no thread blocks in the look-up; [`timer`]: either way.
 //! * [`fork_safe`]: look-ups that a fork cannot break.
 //! * [`answers`]: kinds of sockets, `AI_*` flags; [`order`]: RFC 6724, by the machine's [`interfaces`].
 //! * [`reverse`]: from addresses to names.
@@ -39,6 +40,7 @@ mod runtime;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod timer;
 mod within;
 
 use std::{

@@ -38,11 +38,14 @@
 //! * [`source`]: a descriptor and its readiness futures.
 //! * [`connect`]: the begin and the end of a connection attempt.
 //! * [`background`]: the driver that serves futures polled by a foreign executor.
+//! * [`alarm`]: when the thread that blocks is to poll again by itself.
 //! * [`park`]: `block_on`, on the calling thread's own driver.
 
 // Under loom only the parts without system calls are built, and only its tests use them.
 #![cfg_attr(loom, allow(dead_code))]
 
+#[cfg(not(loom))]
+mod alarm;
 #[cfg(not(loom))]
 mod background;
 #[cfg(not(loom))]
@@ -63,6 +66,11 @@ mod sync;
 mod system;
 mod wait_list;
 
+#[cfg(not(loom))]
+pub(crate) use self::{
+    alarm::Alarm,
+    driver::{blocking_thread, is_polling, not_polling},
+};
 #[cfg(all(not(loom), feature = "python"))]
 pub(crate) use self::{
     driver::poke_signal_target, park::poll_or_park_for_signals, system::eventfd,

@@ -45,12 +45,13 @@ use self::{
     search::{Attempt, Search},
 };
 use super::{
+    EaiError,
     config::Config,
     fork_safe::ForkSafe,
     lookup::{BoxFuture, Families, HostAddresses, HostNames, LookupFailure},
     runtime::Runtime,
 };
-use crate::reactor::{fork_mutex::ForkMutex, process};
+use crate::reactor::{self, fork_mutex::ForkMutex, process};
 
 /// The client of one resolver. Its cache holds what was learnt under the newest reading of the configuration.
 pub(super) struct Client {
@@ -71,6 +72,17 @@ struct State {
     cache: Option<Cache>,
     flights: HashMap<FlightKey, (u64, WeakShared<BoxFuture<'static, Asked>>)>,
     next_flight: u64,
+}
+
+impl State {
+    /// What is outdated by this, to be dropped outside the lock, which others spin for.
+    fn adopt(&mut self, generation: u64) -> Option<Cache> {
+        if self.generation == generation {
+            return None;
+        }
+        self.generation = generation;
+        self.cache.take()
+    }
 }
 
 /// Generation of the configuration, name, types.
@@ -184,6 +196,7 @@ async fn addresses(
             Asked::Refused(ResponseCode::ServFail) => Attempt::ServerFailure,
             Asked::Refused(_) | Asked::NoAnswer => Attempt::NoAnswer,
             Asked::Unreachable => Attempt::Unreachable,
+            Asked::NoSocket(errno) => Attempt::Final(shortage(errno)),
             Asked::AskLibc(why) => Attempt::Final(LookupFailure::AskLibc(why)),
         };
         if let Some(outcome) = search.note(attempt) {
@@ -209,6 +222,7 @@ async fn names(
         Asked::Refused(_) | Asked::NoAnswer | Asked::Unreachable => {
             return Err(LookupFailure::TryAgain);
         }
+        Asked::NoSocket(errno) => return Err(shortage(errno)),
         Asked::AskLibc(why) => return Err(LookupFailure::AskLibc(why)),
     };
     match replies.iter().flatten().next().map(|reply| &reply.found) {
@@ -220,6 +234,13 @@ async fn names(
         Some(Found::NoData) => Err(LookupFailure::NoData),
         _ => Err(LookupFailure::AskLibc("an address without a PTR record")),
     }
+}
+
+fn shortage(errno: i32) -> LookupFailure {
+    LookupFailure::Eai(EaiError {
+        code: libc::EAI_SYSTEM,
+        errno: Some(errno),
+    })
 }
 
 fn reverse_name(address: IpAddr) -> Result<String, LookupFailure> {
@@ -299,7 +320,10 @@ fn named(reply: &Reply, addresses: &[IpAddr]) -> HostAddresses {
     }
 }
 
-/// Asks for all types of a name at once: the cache, or the servers, together with all others who ask the same.
+/// Asks for all types of a name at once: the cache, or the servers.
+///
+/// A thread that blocks in the look-up asks for itself, on its own driver: what it has under way nobody else could go on with, should
+/// it be called away (by a signal's handler, a deadline). All others ask together who ask the same.
 async fn ask(
     shared: &Arc<SharedState>,
     config: &Arc<Config>,
@@ -319,6 +343,12 @@ async fn ask(
         }
         _ => return Asked::AskLibc("an unusual name from the search list"),
     };
+    if reactor::is_polling() {
+        shared.adopt(config.generation);
+        let asked = name_servers::ask(&config.resolv, parsed, types, &shared.runtime).await;
+        shared.note(config.generation, &name, types, &asked);
+        return asked;
+    }
     shared.flight(config, name, parsed, types).await
 }
 
@@ -343,6 +373,19 @@ impl SharedState {
             .iter()
             .map(|record_type| cache.get(&(name.clone(), *record_type), now).map(Some))
             .collect()
+    }
+
+    /// Keeps the replies.
+    fn note(&self, generation: u64, name: &Arc<str>, types: &[RecordType], asked: &Asked) {
+        if let Asked::Replies(replies) = asked {
+            self.store(generation, name, types, replies);
+        }
+    }
+
+    /// From now on the cache is for answers under this configuration.
+    fn adopt(&self, generation: u64) {
+        let outdated = self.state.lock().adopt(generation);
+        drop(outdated);
     }
 
     fn store(
@@ -380,10 +423,7 @@ impl SharedState {
     ) -> Shared<BoxFuture<'static, Asked>> {
         let key: FlightKey = (config.generation, name.clone(), types);
         let mut state = self.state.lock();
-        let outdated = (state.generation != config.generation).then(|| {
-            state.generation = config.generation;
-            state.cache.take()
-        });
+        let outdated = state.adopt(config.generation);
         let under_way = state
             .flights
             .get(&key)
@@ -398,11 +438,15 @@ impl SharedState {
             };
             let resolv = config.resolv.clone();
             let flight = async move {
-                let asked = name_servers::ask(&resolv, parsed, types).await;
-                if let Asked::Replies(replies) = &asked {
-                    let (generation, name, types) = &landing.key;
-                    landing.shared.store(*generation, name, types, replies);
-                }
+                let Landing { shared, key, .. } = &landing;
+                let (generation, name, types) = key;
+                let asking = name_servers::ask(&resolv, parsed, types, &shared.runtime);
+                // Whoever polls it may be the first to leave.
+                let asked = match shared.runtime.run(asking).await {
+                    Ok(asked) => asked,
+                    Err(_) => Asked::AskLibc("no runtime"),
+                };
+                shared.note(*generation, name, types, &asked);
                 asked
             };
             let flight = flight.boxed().shared();

@@ -1,4 +1,4 @@
-//! A look-up that starts afresh in a forked child.
+//! A look-up that starts afresh where it cannot go on: in a forked child, and away from the thread that blocked in it.
 
 use std::{
     future::Future,
@@ -15,11 +15,15 @@ use super::{
     lookup::{BoxFuture, LookupFailure},
     runtime::Runtime,
 };
-use crate::reactor::process::generation;
+use crate::reactor::{self, process::generation};
 
 type Outcome<T> = Result<T, LookupFailure>;
 
-/// Polls a look-up in the context of the runtime of this process, kept out of the way of forks.
+/// Polls a look-up, kept out of the way of forks, and in the context of the runtime of this process unless the thread that polls
+/// blocks in it: such a one drives the look-up by itself.
+///
+/// What such a thread has begun nobody else goes on with: its driver would have to be told of by parts that are polled only when
+/// they are woken (`FuturesUnordered`). Look-ups move so rarely that asking again is cheaper than knowing how to.
 pub(super) struct ForkSafe<T, F> {
     runtime: Runtime,
     make: F,
@@ -28,7 +32,10 @@ pub(super) struct ForkSafe<T, F> {
 
 struct Running<T> {
     generation: u32,
-    handle: Handle,
+    /// The blocking thread whose driver it may be waiting in.
+    bound_to: Option<u64>,
+    /// Got when it is first needed.
+    handle: Option<Handle>,
     future: BoxFuture<'static, Outcome<T>>,
 }
 
@@ -45,27 +52,34 @@ where
         }
     }
 
-    fn running(&mut self) -> Result<&mut Running<T>, LookupFailure> {
+    fn running(&mut self) -> &mut Running<T> {
         let now = generation();
         if self.running.as_ref().is_some_and(|it| it.generation != now) {
             self.forget();
         }
-        match &mut self.running {
-            Some(running) => Ok(running),
-            none => {
-                let handle = self.runtime.handle();
-                let handle = handle.map_err(|_| LookupFailure::AskLibc("no runtime"))?;
-                Ok(none.insert(Running {
-                    generation: now,
-                    handle,
-                    future: (self.make)(),
-                }))
-            }
-        }
+        let Self { make, running, .. } = self;
+        running.get_or_insert_with(|| Running {
+            generation: now,
+            bound_to: None,
+            handle: None,
+            future: make(),
+        })
     }
 }
 
 impl<T, F> ForkSafe<T, F> {
+    /// Gives up what another thread than `here` has begun by itself.
+    fn leave_other_threads(&mut self, here: Option<u64>) {
+        let elsewhere = |running: &mut Running<T>| {
+            running.generation == generation()
+                && running.bound_to.is_some_and(|thread| Some(thread) != here)
+        };
+        if let Some(running) = self.running.take_if(elsewhere) {
+            let _inside = fork_gate::enter();
+            drop(running);
+        }
+    }
+
     /// The sockets and timers of the parent's look-up belong to the parent's epoll set, and its locks may be held by
     /// threads that do not exist here.
     fn forget(&mut self) {
@@ -80,14 +94,26 @@ where
     type Output = Outcome<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<T>> {
-        let running = match self.running() {
-            Ok(running) => running,
-            Err(failure) => return Poll::Ready(Err(failure)),
-        };
+        let here = reactor::blocking_thread();
+        self.leave_other_threads(here);
+        let runtime = here.is_none().then(|| self.runtime.clone());
+        let Running {
+            bound_to,
+            handle,
+            future,
+            ..
+        } = self.running();
+        *bound_to = here;
+        if let (Some(runtime), None) = (runtime, &handle) {
+            match runtime.handle() {
+                Ok(it) => *handle = Some(it),
+                Err(_) => return Poll::Ready(Err(LookupFailure::AskLibc("no runtime"))),
+            }
+        }
         let _inside = fork_gate::enter();
-        let _context = running.handle.enter();
+        let _context = handle.as_ref().map(Handle::enter);
         // tokio panics where a runtime has been shut down, which an embedder may do at any time.
-        let future = running.future.as_mut();
+        let future = future.as_mut();
         let polled = panic::catch_unwind(AssertUnwindSafe(|| future.poll(context)));
         polled.unwrap_or(Poll::Ready(Err(LookupFailure::AskLibc(
             "the runtime failed",

@@ -34,6 +34,7 @@ use super::{
     route::{self, Path, Reading, Route},
     runtime::Runtime,
     sources::Sources,
+    timer::Timer,
     within::Within,
 };
 use crate::reactor::fork_mutex::ForkMutex;
@@ -249,9 +250,7 @@ impl Resolver {
     /// `future`, unless `deadline` comes first.
     async fn until<F: Future>(&self, deadline: Instant, future: F) -> Result<F::Output, EaiError> {
         let runtime = self.sources.runtime().clone();
-        let timer = ForkSafe::new(runtime, move || {
-            tokio::time::sleep_until(deadline.into()).map(Ok).boxed()
-        });
+        let timer = ForkSafe::new(runtime, move || Timer::until(deadline).map(Ok).boxed());
         match select(pin!(future), timer).await {
             Either::Left((output, _)) => Ok(output),
             Either::Right((Ok(()), _)) => Err(EaiError {

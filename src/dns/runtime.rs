@@ -1,10 +1,13 @@
-//! The tokio runtime that drives the timers and sockets of name resolution.
+//! The tokio runtime that drives the timers and sockets of name resolution where the thread that polls a look-up does not itself.
 //!
-//! Only the runtime's driver is used: the futures of look-ups are polled by whoever wants the answer and never spawned.
+//! A thread that blocks in a look-up turns its own driver, and needs the runtime for TCP only. Look-ups that no thread blocks in
+//! (an event loop's) are spawned here, or polled by any executor.
 
 use std::{
-    future, io,
+    future::{self, Future, poll_fn},
+    io,
     panic::{self, AssertUnwindSafe},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -13,6 +16,7 @@ use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 
 use super::os_thread;
 use crate::reactor::{
+    self,
     fork_mutex::ForkMutex,
     process::{self, generation},
 };
@@ -37,7 +41,7 @@ struct Embedder {
 }
 
 impl Runtime {
-    /// The crate's own, on one thread, started at the first query.
+    /// The crate's own, on one thread, started when first needed.
     pub(super) fn own() -> Self {
         Self::default()
     }
@@ -74,6 +78,21 @@ impl Runtime {
         })
     }
 
+    /// Polls `future` such that all its sockets and timers are this runtime's, whoever polls it: any of several may.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::handle`].
+    pub(super) async fn run<F: Future>(&self, future: F) -> io::Result<F::Output> {
+        let handle = self.handle()?;
+        let mut future = pin!(future);
+        let output = poll_fn(|context| {
+            let _context = handle.enter();
+            reactor::not_polling(|| future.as_mut().poll(context))
+        });
+        Ok(output.await)
+    }
+
     /// The runtime of this process, started if there is none yet.
     pub(super) fn handle(&self) -> io::Result<Handle> {
         match &self.embedder {
@@ -81,6 +100,12 @@ impl Runtime {
             _ => own(),
         }
     }
+}
+
+/// Whether this process has the crate's own runtime.
+#[cfg(test)]
+pub(super) fn is_started() -> bool {
+    OWN.lock().is_some()
 }
 
 fn own() -> io::Result<Handle> {

@@ -240,6 +240,11 @@ impl Core {
         self.parking.notify();
     }
 
+    /// Takes what was notified until now as heard. The caller polls whatever it waits for after this.
+    pub(super) fn hear(&self) {
+        self.parking.wake_up();
+    }
+
     /// Tells the kernel to report these directions of a source. Its token here, which `known` is if it has one.
     pub(super) fn arm(
         &self,
@@ -455,9 +460,20 @@ fn retire(core: Arc<Core>) {
     }
 }
 
+/// What this thread is polling.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Polling {
+    /// Nothing that it blocks in.
+    Nothing,
+    /// A future that it blocks in.
+    Own,
+    /// A part of such a future that must not depend on this thread.
+    Common,
+}
+
 thread_local! {
     static MINE: Mine = const { Mine(RefCell::new(None)) };
-    static POLLING: Cell<bool> = const { Cell::new(false) };
+    static POLLING: Cell<Polling> = const { Cell::new(Polling::Nothing) };
 }
 
 /// The calling thread's own driver, in use until [`Core::end_use`].
@@ -495,19 +511,56 @@ pub(super) fn discard_own() {
 
 /// Runs `f` so that readiness futures polled in it register with this thread's driver.
 pub(super) fn polling<R>(f: impl FnOnce() -> R) -> R {
-    struct Restore(bool);
+    set_polling(Polling::Own, f)
+}
+
+/// Runs `f` so that nothing polled in it depends on this thread: for what several threads wait for, of which the one that polls
+/// may be the first to leave.
+pub(crate) fn not_polling<R>(f: impl FnOnce() -> R) -> R {
+    set_polling(
+        if is_nested() {
+            Polling::Common
+        } else {
+            Polling::Nothing
+        },
+        f,
+    )
+}
+
+fn set_polling<R>(now: Polling, f: impl FnOnce() -> R) -> R {
+    struct Restore(Polling);
     impl Drop for Restore {
         fn drop(&mut self) {
             POLLING.set(self.0);
         }
     }
-    let _restore = Restore(POLLING.replace(true));
+    let _restore = Restore(POLLING.replace(now));
     f()
 }
 
-/// Whether a readiness future polled here and now belongs to this thread's own driver.
-pub(super) fn is_polling() -> bool {
-    POLLING.get()
+/// Whether a readiness future polled here and now belongs to this thread's own driver: the thread blocks in it.
+pub(crate) fn is_polling() -> bool {
+    POLLING.get() == Polling::Own
+}
+
+/// The thread that blocks in what it is polling here and now, by a number that no other thread has nor had; `None` where none does.
+pub(crate) fn blocking_thread() -> Option<u64> {
+    static NUMBERS: AtomicU64 = AtomicU64::new(1);
+    thread_local! {
+        static NUMBER: Cell<u64> = const { Cell::new(0) };
+    }
+    if !is_polling() {
+        return None;
+    }
+    if NUMBER.get() == 0 {
+        NUMBER.set(NUMBERS.fetch_add(1, Ordering::Relaxed));
+    }
+    Some(NUMBER.get())
+}
+
+/// Whether this thread, here and now, is polling a future that it blocks in, or a part of one.
+pub(super) fn is_nested() -> bool {
+    POLLING.get() != Polling::Nothing
 }
 
 /// The driver in use by this thread's `block_on`, if it could get one.

@@ -13,8 +13,9 @@ use std::{
 };
 
 use super::{
+    alarm,
     driver::{self, Core},
-    source::take_plain_wait,
+    source::{PlainWait, take_plain_waits},
     system,
 };
 
@@ -60,7 +61,7 @@ pub fn block_on<F: Future>(future: F, deadline: Option<Instant>) -> Result<F::Ou
     }
 }
 
-/// Polls the future and, if it is not ready, sleeps once and polls again.
+/// Polls the future and, if it is not ready, sleeps once and polls again. An [`alarm`] of the future's ends the sleep too.
 pub fn poll_or_park<F: Future>(future: Pin<&mut F>, deadline: Option<Instant>) -> Step<F::Output> {
     park(future, deadline, false)
 }
@@ -99,7 +100,7 @@ fn park<F: Future>(
     deadline: Option<Instant>,
     for_signals: bool,
 ) -> Step<F::Output> {
-    let nested = driver::is_polling();
+    let nested = driver::is_nested();
     let in_use = driver::own().ok().map(|core| InUse { core, nested });
     let core = in_use.as_ref().map(|in_use| &in_use.core);
     let waker = match core {
@@ -110,15 +111,21 @@ fn park<F: Future>(
     let mut cx = Context::from_waker(&waker);
     let mut poll = || driver::polling(|| future.as_mut().poll(&mut cx));
     if let Poll::Ready(output) = poll() {
+        forget_plain_waits();
         return Step::Ready(output);
     }
     if for_signals && core.is_some_and(|core| driver::set_signal_target(core)) {
         return Step::Woken;
     }
-    sleep(core, deadline);
+    sleep(core, alarm::nearer(deadline));
+    if alarm::ring()
+        && let Some(core) = core
+    {
+        // The alarms have notified this very thread, which polls now anyway.
+        core.hear();
+    }
     let outcome = poll();
-    // What was polled plainly is forgotten: the next poll of a future says what it waits for then.
-    let _ = take_plain_wait();
+    forget_plain_waits();
     match outcome {
         Poll::Ready(output) => Step::Ready(output),
         Poll::Pending if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
@@ -128,9 +135,14 @@ fn park<F: Future>(
     }
 }
 
+/// The next poll of a future says what it waits for then.
+fn forget_plain_waits() {
+    take_plain_waits().into_iter().for_each(PlainWait::end);
+}
+
 fn sleep(core: Option<&Arc<Core>>, deadline: Option<Instant>) {
-    let plain = take_plain_wait();
-    if let (None, Some(core)) = (&plain, core) {
+    let plain = take_plain_waits();
+    if let (true, Some(core)) = (plain.is_empty(), core) {
         if core.turn(deadline).is_err() {
             driver::discard_own();
         }
@@ -141,7 +153,7 @@ fn sleep(core: Option<&Arc<Core>>, deadline: Option<Instant>) {
             .saturating_duration_since(Instant::now())
             .min(PLAIN_SLICE)
     });
-    match plain {
+    match plain.last() {
         Some(wait) => {
             wait.poll(left);
         }
@@ -149,7 +161,15 @@ fn sleep(core: Option<&Arc<Core>>, deadline: Option<Instant>) {
         None => system::sleep(left),
     }
     // The future may wait for other sources in the driver besides.
-    if core.is_some_and(|core| core.turn(Some(Instant::now())).is_err()) {
-        driver::discard_own();
+    if let Some(core) = core {
+        // A notification would keep the driver from being turned; what it is about is polled next.
+        core.hear();
+        if core.turn(Some(Instant::now())).is_err() {
+            driver::discard_own();
+        }
+    }
+    plain.into_iter().for_each(PlainWait::end);
+    if let Some(core) = core {
+        core.hear();
     }
 }

@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     ptr,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     thread,
     time::{Duration, Instant},
 };
@@ -335,6 +335,8 @@ impl Drop for Source {
 pub(super) struct PlainWait {
     source: Arc<Inner>,
     direction: Direction,
+    /// Whoever lies between the future and the thread may poll only what has been woken.
+    waker: Waker,
 }
 
 impl PlainWait {
@@ -349,16 +351,21 @@ impl PlainWait {
             .with_fd(|fd| system::poll_one(fd, events, timeout).unwrap_or(false))
             .unwrap_or(true)
     }
+
+    /// Has the future polled again.
+    pub(super) fn end(self) {
+        self.waker.wake();
+    }
 }
 
 thread_local! {
-    static PLAIN: RefCell<Option<PlainWait>> = const { RefCell::new(None) };
+    static PLAIN: RefCell<Vec<PlainWait>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What the future polled last on this thread waits for, if it could not be armed in a driver.
-pub(super) fn take_plain_wait() -> Option<PlainWait> {
+/// What the futures polled on this thread wait for that could not be armed in a driver. Each is to be [ended](PlainWait::end).
+pub(super) fn take_plain_waits() -> Vec<PlainWait> {
     // Not there any more in a destructor of thread-local data, where `sleep` then waits for its time slice only.
-    PLAIN.try_with(|plain| plain.take()).ok().flatten()
+    PLAIN.try_with(RefCell::take).unwrap_or_default()
 }
 
 /// The future of [`Source::ready_since`].
@@ -397,15 +404,16 @@ impl Readiness {
     }
 
     /// Waits without a driver: the thread in `block_on` polls the descriptor itself.
-    fn wait_plainly(&mut self) -> Poll<io::Result<()>> {
+    fn wait_plainly(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let wait = PlainWait {
             source: Arc::clone(&self.source),
             direction: self.direction,
+            waker: cx.waker().clone(),
         };
         if wait.poll(Duration::ZERO) {
             return Poll::Ready(self.outcome().unwrap_or(Ok(())));
         }
-        let _ = PLAIN.try_with(|plain| plain.replace(Some(wait)));
+        let _ = PLAIN.try_with(|plain| plain.borrow_mut().push(wait));
         Poll::Pending
     }
 
@@ -472,7 +480,7 @@ impl Future for Readiness {
                         driver::discard_own();
                     }
                     self.withdraw();
-                    return self.wait_plainly();
+                    return self.wait_plainly(cx);
                 }
             }
         } else {

@@ -1,6 +1,7 @@
 //! The reactor on real sockets. Nothing sleeps to synchronise: a test that must see a thread blocked looks at the wait lists or at
 //! `/proc`, and one that would hang is ended by [`finish`], [`child`] or [`alone`].
 
+mod alarms;
 mod close;
 mod descriptors;
 mod executors;

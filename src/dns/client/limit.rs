@@ -6,7 +6,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::reactor::fork_mutex::ForkMutex;
 
-const FEWEST: usize = 64;
+/// One look-up of both families, and another.
+const FEWEST: usize = 4;
 const MOST: usize = 2048;
 
 /// Questions; a look-up of both families has two. A quarter of the descriptors that the process may have, so that names whose

@@ -14,7 +14,7 @@ use super::{
     limit,
     transport::{self, Failure},
 };
-use crate::dns::{config::ResolvConf, lookup::LookupFailure};
+use crate::dns::{config::ResolvConf, lookup::LookupFailure, runtime::Runtime};
 
 /// What the servers said.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub(super) enum Asked {
     NoAnswer,
     /// Every server's port or host is closed.
     Unreachable,
+    /// No descriptor or no memory to ask with: the errno.
+    NoSocket(i32),
     AskLibc(&'static str),
 }
 
@@ -42,10 +44,17 @@ enum Said {
 enum Early {
     NextServer,
     Truncated,
+    NoSocket(i32),
     AskLibc(&'static str),
 }
 
-pub(super) async fn ask(resolv: &ResolvConf, name: Name, types: &[RecordType]) -> Asked {
+/// `runtime` is for TCP.
+pub(super) async fn ask(
+    resolv: &ResolvConf,
+    name: Name,
+    types: &[RecordType],
+    runtime: &Runtime,
+) -> Asked {
     if resolv.servers.is_empty() {
         return Asked::AskLibc("no name servers");
     }
@@ -62,9 +71,14 @@ pub(super) async fn ask(resolv: &ResolvConf, name: Name, types: &[RecordType]) -
             let said = match ask_one(resolv, *server, &queries, timeout).await {
                 Ok(said) => said,
                 Err(Early::NextServer) => continue,
+                Err(Early::NoSocket(errno)) => return Asked::NoSocket(errno),
                 Err(Early::AskLibc(why)) => return Asked::AskLibc(why),
                 Err(Early::Truncated) => {
-                    return over_tcp(resolv, *server, queries, timeout).await;
+                    let asked = over_tcp(resolv, *server, queries, timeout);
+                    return match runtime.run(asked).await {
+                        Ok(asked) => asked,
+                        Err(_) => Asked::AskLibc("no runtime for TCP"),
+                    };
                 }
             };
             anybody = true;
@@ -124,11 +138,20 @@ async fn ask_one(
             Err(Failure::TimedOut) => Ok(Said::Silent),
             Err(Failure::Refused(code)) => Ok(Said::Refused(code)),
             Err(Failure::Unreachable) => Err(Early::NextServer),
-            Err(Failure::NoSocket) => Err(Early::AskLibc("no socket for a query")),
+            // The C library would get none either, and say so in less telling words.
+            Err(Failure::NoSocket(Some(errno))) if is_shortage(errno) => {
+                Err(Early::NoSocket(errno))
+            }
+            Err(Failure::NoSocket(_)) => Err(Early::AskLibc("no socket for a query")),
             Err(Failure::Undecodable) => Err(Early::AskLibc("an undecodable reply")),
         }
     }))
     .await
+}
+
+/// socket(2) and connect(2) have run out of something.
+fn is_shortage(errno: i32) -> bool {
+    [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM].contains(&errno)
 }
 
 fn judge(response: &Message, record_type: RecordType) -> Result<Said, Early> {

@@ -1,4 +1,5 @@
 mod caching;
+mod driving;
 mod forks;
 mod searching;
 mod server;
@@ -48,6 +49,14 @@ type Answer = Result<HostAddresses, LookupFailure>;
 
 fn look_up(client: &Client, config: &Arc<Config>, name: &str, families: Families) -> Answer {
     block_on(client.addresses(config, name, families), None).unwrap()
+}
+
+/// Polled by a thread that does not block in it, as far as the reactor knows.
+fn elsewhere<F: std::future::Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 /// Without a cache.

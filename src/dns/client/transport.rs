@@ -1,6 +1,7 @@
 //! One question to one name server, over UDP or TCP, with hickory's streams on sockets of our own making.
 //!
-//! Nothing here is spawned: the caller polls what it waits for, and dropping that closes the sockets.
+//! Nothing here is spawned: the caller polls what it waits for, and dropping that closes the sockets. A UDP socket made by a
+//! thread that blocks in the question is watched by that thread's own driver, any other by the runtime.
 
 use std::{
     error::Error,
@@ -9,27 +10,37 @@ use std::{
     io,
     net::SocketAddr,
     os::fd::{AsFd, AsRawFd},
-    pin::Pin,
-    sync::atomic::{AtomicU16, Ordering},
+    pin::{Pin, pin},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt, stream::FusedStream};
+use futures_util::{
+    StreamExt,
+    future::{Either, select},
+    stream::FusedStream,
+};
 use hickory_resolver::{
     net::{
         DnsMultiplexer, NetError,
-        runtime::{DnsUdpSocket, RuntimeProvider, Spawn, TokioRuntimeProvider, TokioTime},
+        runtime::{DnsUdpSocket, RuntimeProvider, Spawn, Time, TokioRuntimeProvider},
         tcp::TcpClientStream,
         udp::UdpClientStream,
         xfer::{DnsRequestSender, FirstAnswer},
     },
     proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Query, ResponseCode},
 };
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{Interest, unix::AsyncFd};
 
-use crate::reactor;
+use crate::{
+    dns::timer::Timer,
+    reactor::{self, Readiness, Source},
+};
 
 /// What glibc offers to receive in one datagram under `edns0`: `RESOLV_EDNS_BUFFER_SIZE`.
 const EDNS_PAYLOAD: u16 = 1200;
@@ -46,7 +57,7 @@ pub(super) enum Failure {
     /// The server refused with a bare header.
     Refused(ResponseCode),
     /// This process has no descriptors or no memory for it.
-    NoSocket,
+    NoSocket(Option<i32>),
     Undecodable,
 }
 
@@ -59,8 +70,8 @@ impl From<NetError> for Failure {
                 if let Some(bare) = inner.and_then(|inner| inner.downcast_ref::<BareHeader>()) {
                     return Self::Refused(bare.0);
                 }
-                if inner.is_some_and(|inner| inner.is::<NoSocket>()) {
-                    return Self::NoSocket;
+                if let Some(none) = inner.and_then(|inner| inner.downcast_ref::<NoSocket>()) {
+                    return Self::NoSocket(none.0.raw_os_error());
                 }
                 Self::Unreachable
             }
@@ -95,7 +106,7 @@ pub(super) async fn udp(
     answer.await.map_err(Failure::from)
 }
 
-/// Asks all questions over one TCP connection. The replies are in the order of the questions.
+/// Asks all questions over one TCP connection, in the runtime's context. The replies are in the order of the questions.
 pub(super) async fn tcp(
     server: SocketAddr,
     queries: Vec<Query>,
@@ -137,6 +148,40 @@ pub(super) async fn tcp(
 #[derive(Clone)]
 struct Provider;
 
+/// Times by [`Timer`].
+struct LookupTime;
+
+fn after(duration: Duration) -> Timer {
+    let now = Instant::now();
+    Timer::until(now.checked_add(duration).unwrap_or(now + NEVER))
+}
+
+impl Time for LookupTime {
+    // As the trait's macro writes it.
+    fn delay_for<'future>(duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'future>>
+    where
+        Self: 'future,
+    {
+        Box::pin(after(duration))
+    }
+
+    fn timeout<'future, F>(
+        duration: Duration,
+        future: F,
+    ) -> Pin<Box<dyn Future<Output = io::Result<F::Output>> + Send + 'future>>
+    where
+        F: Future + Send + 'static + 'future,
+        Self: 'future,
+    {
+        Box::pin(async move {
+            match select(pin!(future), after(duration)).await {
+                Either::Left((output, _)) => Ok(output),
+                Either::Right(_) => Err(io::ErrorKind::TimedOut.into()),
+            }
+        })
+    }
+}
+
 /// No background tasks are used, so none are started.
 #[derive(Clone)]
 struct NoTasks;
@@ -147,7 +192,7 @@ impl Spawn for NoTasks {
 
 impl RuntimeProvider for Provider {
     type Handle = NoTasks;
-    type Timer = TokioTime;
+    type Timer = LookupTime;
     type Udp = ConnectedUdp;
     type Tcp = <TokioRuntimeProvider as RuntimeProvider>::Tcp;
 
@@ -176,12 +221,99 @@ impl RuntimeProvider for Provider {
 /// A UDP socket connected to its server, on a port of the kernel's choice. The kernel takes only the server's datagrams, and
 /// tells of a server that is not there, which an unconnected socket would wait for until the timeout.
 ///
-/// Watched for reading only: a fresh UDP socket can always send, and being told so would wake the runtime for nothing.
+/// Watched for reading only: a fresh UDP socket can always send, and being told so would wake somebody for nothing.
 struct ConnectedUdp {
-    socket: AsyncFd<Socket>,
+    socket: Watched,
     server: SocketAddr,
     /// Of the question sent, in the order of the wire.
     id: AtomicU16,
+}
+
+/// A socket, and who watches it.
+enum Watched {
+    /// The driver of the thread that blocks.
+    Reactor {
+        /// The wait under way. The first one comes before anything is received: there is nothing in a fresh socket.
+        waiting: Mutex<Option<Readiness>>,
+        source: Source,
+    },
+    Runtime(AsyncFd<Socket>),
+}
+
+impl Watched {
+    fn new(socket: Socket) -> io::Result<Self> {
+        if reactor::is_polling() {
+            let source = Source::new(socket.into());
+            let waiting = Mutex::new(Some(source.readable()));
+            return Ok(Self::Reactor { waiting, source });
+        }
+        // SAFETY: the socket keeps its descriptor open and the same for as long as it lives, and nothing takes it out of the
+        // `AsyncFd`.
+        let registered = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) };
+        Ok(Self::Runtime(registered?))
+    }
+
+    fn send(&self, datagram: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Reactor { source, .. } => source
+                .with_fd(|fd| SockRef::from(&fd).send(datagram))
+                .unwrap_or_else(|| Err(closed())),
+            Self::Runtime(socket) => socket.get_ref().send(datagram),
+        }
+    }
+
+    fn poll_receive(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Reactor { waiting, source } => {
+                let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                loop {
+                    if let Some(readiness) = &mut *waiting {
+                        ready!(Pin::new(readiness).poll(context))
+                            .map_err(|error| io::Error::other(NoSocket(error)))?;
+                    }
+                    // Made before the try, so that it ends with what comes after it.
+                    let next = source.readable();
+                    let received = source.with_fd(|fd| reactor::recv(fd, buffer, 0));
+                    match received.unwrap_or_else(|| Err(closed())) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            *waiting = Some(next);
+                        }
+                        received => {
+                            *waiting = None;
+                            return Poll::Ready(received);
+                        }
+                    }
+                }
+            }
+            Self::Runtime(socket) => loop {
+                let mut ready = ready!(socket.poll_read_ready(context))?;
+                let receive = |socket: &AsyncFd<Socket>| reactor::recv(socket.as_fd(), buffer, 0);
+                if let Ok(received) = ready.try_io(receive) {
+                    return Poll::Ready(received);
+                }
+            },
+        }
+    }
+
+    /// Unlike the polling above, this is woken by an error that no datagram comes with, on the runtime too.
+    async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Reactor { .. } => poll_fn(|context| self.poll_receive(context, buffer)).await,
+            Self::Runtime(socket) => {
+                let interest = Interest::READABLE | Interest::ERROR;
+                let receive = |socket: &Socket| reactor::recv(socket.as_fd(), buffer, 0);
+                socket.async_io(interest, receive).await
+            }
+        }
+    }
+}
+
+fn closed() -> io::Error {
+    io::Error::from_raw_os_error(libc::EBADF)
 }
 
 impl ConnectedUdp {
@@ -192,10 +324,7 @@ impl ConnectedUdp {
             .map_err(|error| io::Error::other(NoSocket(error)))?;
         report_icmp(&socket, server)?;
         socket.connect(&server.into())?;
-        // SAFETY: the socket keeps its descriptor open and the same for as long as it lives, and nothing takes it out of the
-        // `AsyncFd`.
-        let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }
-            .map_err(|error| io::Error::other(NoSocket(error.into())))?;
+        let socket = Watched::new(socket).map_err(|error| io::Error::other(NoSocket(error)))?;
         Ok(Self {
             socket,
             server,
@@ -238,22 +367,17 @@ fn report_icmp(socket: &Socket, server: SocketAddr) -> io::Result<()> {
 }
 
 impl DnsUdpSocket for ConnectedUdp {
-    type Time = TokioTime;
+    type Time = LookupTime;
 
     fn poll_recv_from(
         &self,
         context: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        loop {
-            let mut ready = ready!(self.socket.poll_read_ready(context))?;
-            if let Ok(received) = ready.try_io(|socket| reactor::recv(socket.as_fd(), buffer, 0)) {
-                return Poll::Ready(received.and_then(|len| self.received(&buffer[..len])));
-            }
-        }
+        let received = ready!(self.socket.poll_receive(context, buffer));
+        Poll::Ready(received.and_then(|len| self.received(&buffer[..len])))
     }
 
-    /// Unlike the polling above, this is woken by an error that no datagram comes with.
     // As the trait's macro writes it.
     fn recv_from<'socket, 'buffer, 'future>(
         &'socket self,
@@ -265,9 +389,7 @@ impl DnsUdpSocket for ConnectedUdp {
         Self: 'future,
     {
         Box::pin(async move {
-            let interest = Interest::READABLE | Interest::ERROR;
-            let receive = |socket: &Socket| reactor::recv(socket.as_fd(), buffer, 0);
-            let len = self.socket.async_io(interest, receive).await?;
+            let len = self.socket.receive(buffer).await?;
             self.received(&buffer[..len])
         })
     }
@@ -281,7 +403,7 @@ impl DnsUdpSocket for ConnectedUdp {
         if let Some(id) = datagram.first_chunk() {
             self.id.store(u16::from_be_bytes(*id), Ordering::Relaxed);
         }
-        Poll::Ready(self.socket.get_ref().send(datagram))
+        Poll::Ready(self.socket.send(datagram))
     }
 }
 

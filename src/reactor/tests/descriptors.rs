@@ -132,7 +132,7 @@ fn plain_waits_keep_deadlines_and_leave_nothing() {
                 );
                 assert!(Instant::now() >= deadline);
             }
-            assert!(super::super::source::take_plain_wait().is_none());
+            assert!(super::super::source::take_plain_waits().is_empty());
             // Only the background driver cannot wait without a descriptor: an error, not a wait without an end.
             let polled = tokio::runtime::Builder::new_current_thread().build();
             if let Ok(runtime) = polled {

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Runs `body` in a forked child and returns what it writes. The child ends without unwinding or destructors.
-fn in_child(body: impl FnOnce() -> u8) -> Option<u8> {
+pub(super) fn in_child(body: impl FnOnce() -> u8) -> Option<u8> {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     // SAFETY: the child runs code that the crate promises to work after a fork, and leaves by _exit.
     match unsafe { libc::fork() } {
