@@ -48,10 +48,14 @@ def create_connection(
     host, port = address
     given = () if timeout is _DEFAULT else (timeout,)
     limit = given[0] if given else socket.getdefaulttimeout()
+    try:
+        whole = deadline(limit)
+    except ValueError:
+        raise ValueError("Timeout value out of range") from None
     winner = None
     failures = []
     try:
-        with deadline(limit):
+        with whole:
             if getattr(socket.socket, "connect", None) is not _socket.socket.connect:
                 # The program has put another class there, to go through a
                 # proxy, say: that one knows how to connect, one at a time.

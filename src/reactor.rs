@@ -69,7 +69,7 @@ mod wait_list;
 #[cfg(not(loom))]
 pub(crate) use self::{
     alarm::Alarm,
-    driver::{blocking_thread, is_polling, not_polling},
+    driver::{blocking_thread, is_polling, not_polling, with_more_descriptors},
 };
 #[cfg(all(not(loom), feature = "python"))]
 pub(crate) use self::{

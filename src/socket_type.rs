@@ -651,7 +651,7 @@ impl PySocket {
 }
 
 pub(crate) use self::{
-    create::{pair, with_more_descriptors},
+    create::pair,
     face::register as register_face,
     options::{default_timeout, set_default_timeout},
     race::{Plan, Target, race},

@@ -572,3 +572,16 @@ pub(super) fn in_use() -> Option<Arc<Core>> {
             core.generation == process::generation() && core.word.is_busy(core.generation)
         })
 }
+
+/// Runs `f`, and once more if it fails for want of descriptors while the reactor had some to give back.
+pub(crate) fn with_more_descriptors<R>(mut f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    match f() {
+        Err(error)
+            if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+                && reclaim_idle_drivers(Duration::ZERO) > 0 =>
+        {
+            f()
+        }
+        result => result,
+    }
+}

@@ -16,7 +16,7 @@ pub(crate) mod functions {
     };
 
     use super::super::integers::{Unsigned, c_long};
-    use crate::{errors, socket_type};
+    use crate::{errors, reactor};
 
     #[pyfunction]
     fn gethostname(vm: &VirtualMachine) -> PyResult<PyStrRef> {
@@ -126,6 +126,6 @@ pub(crate) mod functions {
                 duplicate => Ok(duplicate),
             }
         };
-        socket_type::with_more_descriptors(duplicate).map_err(|error| errors::from_io(vm, &error))
+        reactor::with_more_descriptors(duplicate).map_err(|error| errors::from_io(vm, &error))
     }
 }

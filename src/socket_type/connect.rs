@@ -5,13 +5,13 @@ use std::{io, os::fd::OwnedFd};
 use rustpython_vm::VirtualMachine;
 use socket2::{SockAddr, SockRef};
 
-use super::{PySocket, create::with_more_descriptors};
+use super::PySocket;
 use crate::{
     blocking_bridge::{Call, Failure},
     reactor::{
         Direction, Source,
         connect::{attempt, is_over},
-        has_events,
+        has_events, with_more_descriptors,
     },
 };
 

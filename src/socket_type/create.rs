@@ -3,7 +3,6 @@
 use std::{
     os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd},
     sync::{Arc, atomic::Ordering},
-    time::Duration,
 };
 
 use rustpython_vm::{AsObject, Py, PyObject, PyObjectRef, PyPayload, PyRef, VirtualMachine};
@@ -12,7 +11,7 @@ use socket2::{SockRef, Socket};
 use super::{DEFAULT_TIMEOUT, InitArgs, PySocket, face};
 use crate::{
     blocking_bridge::{Failure, Timeout},
-    reactor::{Source, reclaim_idle_drivers},
+    reactor::{Source, with_more_descriptors},
 };
 
 /// What a descriptor is: the three attributes of every socket.
@@ -116,21 +115,6 @@ fn open(wanted: Attributes) -> Result<(OwnedFd, Attributes), Failure> {
     };
     let socket = with_more_descriptors(open)?;
     Ok((socket.into(), attributes))
-}
-
-/// Runs `f`, and once more if it fails for want of descriptors while the reactor had some to give back.
-pub(crate) fn with_more_descriptors<R>(
-    mut f: impl FnMut() -> std::io::Result<R>,
-) -> std::io::Result<R> {
-    match f() {
-        Err(error)
-            if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
-                && reclaim_idle_drivers(Duration::ZERO) > 0 =>
-        {
-            f()
-        }
-        result => result,
-    }
 }
 
 fn settle(socket: &PySocket, fd: OwnedFd, attributes: &Attributes) -> Result<(), Failure> {

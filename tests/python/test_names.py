@@ -28,6 +28,9 @@ class Names(unittest.TestCase):
     def test_crowds(self):
         self.run_part("Crowds")
 
+    def test_shortage(self):
+        self.run_part("Shortage")
+
     def test_forks(self):
         self.run_part("Forks")
 

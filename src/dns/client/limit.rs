@@ -22,16 +22,45 @@ fn most() -> usize {
     usize::try_from(limit.rlim_cur / 4).map_or(MOST, |quarter| quarter.clamp(FEWEST, MOST))
 }
 
-/// A forked child starts with a semaphore of its own: the parent's look-ups are not its.
-static LIMIT: ForkMutex<Option<Arc<Semaphore>>> = ForkMutex::new(None);
+struct Limit {
+    semaphore: Arc<Semaphore>,
+    questions: usize,
+}
+
+/// A forked child starts with a limit of its own: the parent's look-ups are not its.
+static LIMIT: ForkMutex<Option<Limit>> = ForkMutex::new(None);
+
+/// Room for some questions, given back when dropped.
+pub(super) struct Room {
+    permit: OwnedSemaphorePermit,
+    questions: usize,
+}
+
+impl Room {
+    /// Whether questions of others are under way, whose end will give descriptors back.
+    pub(super) fn has_others(&self) -> bool {
+        self.permit.semaphore().available_permits() + self.permit.num_permits() < self.questions
+    }
+}
 
 /// Waits for room for `questions`, first come, first served. `None` would mean that the semaphore was closed, which nobody
 /// does.
-pub(super) async fn acquire(questions: usize) -> Option<OwnedSemaphorePermit> {
-    let semaphore = LIMIT
-        .lock()
-        .get_or_insert_with(|| Arc::new(Semaphore::new(most())))
-        .clone();
-    let questions = u32::try_from(questions.min(FEWEST)).unwrap_or(1);
-    semaphore.acquire_many_owned(questions).await.ok()
+pub(super) async fn acquire(questions: usize) -> Option<Room> {
+    let (semaphore, most) = {
+        let mut limit = LIMIT.lock();
+        let limit = limit.get_or_insert_with(|| {
+            let questions = most();
+            Limit {
+                semaphore: Arc::new(Semaphore::new(questions)),
+                questions,
+            }
+        });
+        (limit.semaphore.clone(), limit.questions)
+    };
+    let wanted = u32::try_from(questions.min(FEWEST)).unwrap_or(1);
+    let permit = semaphore.acquire_many_owned(wanted).await.ok()?;
+    Some(Room {
+        permit,
+        questions: most,
+    })
 }

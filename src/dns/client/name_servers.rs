@@ -1,7 +1,11 @@
 //! The questions of one attempt at a name, put to the name servers in the order and at the times of glibc: each server of
 //! resolv.conf in turn, `attempts` times over, and the next at once where one is not there or cannot answer.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::try_join_all;
 use hickory_resolver::proto::{
@@ -14,7 +18,7 @@ use super::{
     limit,
     transport::{self, Failure},
 };
-use crate::dns::{config::ResolvConf, lookup::LookupFailure, runtime::Runtime};
+use crate::dns::{config::ResolvConf, lookup::LookupFailure, runtime::Runtime, timer::Timer};
 
 /// What the servers said.
 #[derive(Clone, Debug)]
@@ -31,6 +35,10 @@ pub(super) enum Asked {
     NoSocket(i32),
     AskLibc(&'static str),
 }
+
+/// How long, and how often, a question waits for a descriptor.
+const PAUSE: Duration = Duration::from_millis(20);
+const MOST_PAUSES: usize = 100;
 
 /// What one server said to one question.
 enum Said {
@@ -67,8 +75,17 @@ pub(super) async fn ask(
     for _ in 0..resolv.attempts {
         for (index, server) in resolv.servers.iter().enumerate() {
             let timeout = timeout(resolv, index);
-            let _permit = limit::acquire(queries.len()).await;
-            let said = match ask_one(resolv, *server, &queries, timeout).await {
+            let room = limit::acquire(queries.len()).await;
+            let mut said = ask_one(resolv, *server, &queries, timeout).await;
+            // In a crowd: the others' descriptors come back as they end.
+            let mut pauses = 0..MOST_PAUSES;
+            while let (Err(Early::NoSocket(_)), Some(room), Some(_)) = (&said, &room, pauses.next())
+                && room.has_others()
+            {
+                Timer::until(Instant::now() + PAUSE).await;
+                said = ask_one(resolv, *server, &queries, timeout).await;
+            }
+            let said = match said {
                 Ok(said) => said,
                 Err(Early::NextServer) => continue,
                 Err(Early::NoSocket(errno)) => return Asked::NoSocket(errno),

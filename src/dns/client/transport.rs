@@ -320,7 +320,8 @@ impl ConnectedUdp {
     fn new(server: SocketAddr) -> io::Result<Self> {
         let domain = Domain::for_address(server);
         let kind = Type::DGRAM.nonblocking().cloexec();
-        let socket = Socket::new(domain, kind, Some(Protocol::UDP))
+        let new = || Socket::new(domain, kind, Some(Protocol::UDP));
+        let socket = reactor::with_more_descriptors(new)
             .map_err(|error| io::Error::other(NoSocket(error)))?;
         report_icmp(&socket, server)?;
         socket.connect(&server.into())?;

@@ -4,8 +4,10 @@ As a module of unittest, by `unshare --map-root-user --mount --net`: it puts fil
 """
 
 import asyncio
+import errno
 import itertools
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -352,6 +354,51 @@ class Crowds(unittest.TestCase):
         before = descriptors()
         asyncio.run(everything())
         wait_for(lambda: descriptors() <= before + 4, "the sockets of abandoned look-ups to go")
+
+
+class Shortage(unittest.TestCase):
+    """Descriptors run out."""
+
+    def test_none_left(self):
+        look_up("n30.test")
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        free = os.dup(0)
+        os.close(free)
+        # Below this number none is free: no other descriptor can be had.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+        try:
+            for _ in range(3):
+                with self.assertRaises(OSError) as caught:
+                    look_up("n31.test")
+                self.assertEqual(caught.exception.errno, errno.EMFILE)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        self.assertEqual(look_up("n31.test"), ["10.0.0.31"])
+
+    def test_few_for_a_crowd(self):
+        program = """
+import os, resource, socket, threading, time
+# A file that has just been changed is read again each time, which takes a descriptor.
+while time.time() - max(os.stat(path).st_ctime for path in FILES) < 3:
+    time.sleep(0.05)
+socket.getaddrinfo("n1.test", 80)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+failures = []
+def work(number):
+    try:
+        socket.getaddrinfo(f"l{number}.test", 80, socket.AF_INET)
+    except OSError as error:
+        failures.append(error)
+workers = [threading.Thread(target=work, args=(number,)) for number in range(50)]
+for worker in workers:
+    worker.start()
+for worker in workers:
+    worker.join()
+print(len(failures), failures[:3])
+"""
+        program = program.replace("FILES", repr(list(CONFIGURATION)))
+        done = run_python("-c", program, timeout=DEADLINE * 4)
+        self.assertEqual(done.stdout.strip(), "0 []", done.stderr)
 
 
 class Forks(unittest.TestCase):
