@@ -3,6 +3,7 @@
 use std::{ffi::CStr, future::Future, net::IpAddr, sync::Arc};
 
 use super::{
+    EaiError,
     answers::{Wanted, mapped},
     client::Client,
     config::{Config, HostSource, HostSources},
@@ -137,7 +138,22 @@ async fn asked(client: &Client, config: &Arc<Config>, name: &str, families: Fami
 
 /// A source's answer ends the search, as nsswitch.conf(5) has it without actions in brackets.
 fn settled(outcome: &Found) -> bool {
-    matches!(outcome, Ok(_) | Err(LookupFailure::AskLibc(_)))
+    matches!(
+        outcome,
+        Ok(_) | Err(LookupFailure::AskLibc(_) | LookupFailure::Eai(_))
+    )
+}
+
+/// Where IPv6 addresses make IPv4 ones unnecessary, the C library drops those that a source had in IPv6's form as well; if no
+/// other is left, there is no such name.
+fn without_mapped(mut found: HostAddresses) -> Found {
+    let mapped =
+        |address: &IpAddr| matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some());
+    found.addresses.retain(|address| !mapped(address));
+    if found.addresses.is_empty() {
+        return Err(LookupFailure::Eai(EaiError::new(libc::EAI_NONAME)));
+    }
+    Ok(found)
 }
 
 fn sources(config: &Config) -> &[HostSource] {
@@ -163,9 +179,11 @@ async fn wanted_from<F: Future<Output = Found>>(
         Wanted::Mapped { all } => all,
     };
     let v6 = ask(Families::V6).await;
-    if matches!(v6, Err(LookupFailure::AskLibc(_))) || v6.is_ok() && !all {
-        return v6;
-    }
+    let v6 = match v6 {
+        Ok(found) if !all => return without_mapped(found),
+        Err(LookupFailure::AskLibc(_)) => return v6,
+        v6 => v6,
+    };
     let v4 = ask(Families::V4).await.map(|mut found| {
         for address in &mut found.addresses {
             *address = mapped(*address);

@@ -20,6 +20,9 @@ struct Table {
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
 
+/// 192.0.2.9 in IPv6's form.
+const CLOTHED: IpAddr = IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0xc000, 0x209));
+
 impl HostLookup for Table {
     fn addresses<'a>(
         &'a self,
@@ -32,6 +35,8 @@ impl HostLookup for Table {
                 "both.test" => vec![V4, V6],
                 "four.test" => vec![V4],
                 "six.test" => vec![V6],
+                "clothed.test" => vec![CLOTHED],
+                "clothed-and-six.test" => vec![CLOTHED, V6],
                 "later.test" => return Err(LookupFailure::TryAgain),
                 _ => return Err(LookupFailure::NotFound),
             };
@@ -127,6 +132,17 @@ fn families_and_mapped_addresses() {
     assert_eq!(addresses(&resolver, "four.test", mapped), Ok(vec![clothed]));
     assert_eq!(addresses(&resolver, "six.test", mapped), Ok(vec![at(V6)]));
     assert_eq!(addresses(&resolver, "both.test", mapped), Ok(vec![at(V6)]));
+    // As on glibc.
+    assert_eq!(
+        addresses(&resolver, "clothed-and-six.test", mapped),
+        Ok(vec![at(V6)])
+    );
+    assert_eq!(
+        addresses(&resolver, "clothed.test", mapped),
+        Err(libc::EAI_NONAME)
+    );
+    let plain = addresses(&resolver, "clothed.test", family(libc::AF_INET6));
+    assert_eq!(plain, Ok(vec![at(CLOTHED)]));
     let all = Hints {
         flags: libc::AI_V4MAPPED | libc::AI_ALL,
         ..mapped
