@@ -95,11 +95,10 @@ class socket(_socket.socket):
     objects from makefile() keep the connection open until they are closed too.
     """
 
-    if hasattr(_socket.socket, "_accept_socket"):
+    if hasattr(_socket.socket, "accept"):
         # The native type keeps the state below, and builds accepted sockets
         # and enumeration members without running Python code.
         __slots__ = ["__weakref__"]
-        accept = _socket.socket._accept_socket
         family = _socket.socket._family_member
         type = _socket.socket._type_member
     else:

@@ -5,6 +5,7 @@
 
 pub(crate) mod address;
 pub(crate) mod ancillary;
+mod arguments;
 mod connect;
 mod create;
 mod face;
@@ -30,12 +31,13 @@ use rustpython_vm::{
     builtins::{PyBytesRef, PyTupleRef, PyTypeRef},
     class::PyClassImpl,
     convert::{IntoPyException, ToPyObject},
-    function::{ArgMemoryBuffer, FuncArgs, OptionalArg},
+    function::PosArgs,
     pyclass,
     types::{Constructor, DefaultConstructor, Destructor, Initializer, Representable},
     warn,
 };
 
+use self::arguments::{Ancillary, Backlog, Flags, InitArgs, OptionLength, OptionSize, SendMessage};
 use crate::{
     blocking_bridge::{Call, Failure, Timeout},
     reactor::Source,
@@ -44,7 +46,9 @@ use crate::{
 /// The default timeout of new sockets, in nanoseconds as in [`Timeout`].
 static DEFAULT_TIMEOUT: AtomicI64 = AtomicI64::new(Timeout::NONE);
 
-/// `_socket.socket`: an open socket, or a closed or never opened one.
+/// One end of a network conversation: an open socket, or a closed or never opened one.
+///
+/// With fileno, the object takes over an open descriptor, and asks the kernel for whichever of the other three is -1.
 #[pyclass(module = "_socket", name = "socket")]
 #[derive(PyPayload)]
 pub(crate) struct PySocket {
@@ -152,18 +156,6 @@ impl PySocket {
 
 impl DefaultConstructor for PySocket {}
 
-#[derive(rustpython_vm::FromArgs)]
-pub(crate) struct InitArgs {
-    #[pyarg(any, default = -1)]
-    family: i32,
-    #[pyarg(any, default = -1)]
-    r#type: i32,
-    #[pyarg(any, default = -1)]
-    proto: i32,
-    #[pyarg(any, default)]
-    fileno: Option<PyObjectRef>,
-}
-
 impl Initializer for PySocket {
     type Args = InitArgs;
 
@@ -224,8 +216,6 @@ impl PySocket {
     flags(BASETYPE, HEAPTYPE)
 )]
 impl PySocket {
-    /// _accept() -> (integer, address info)
-    ///
     /// Wait for an incoming connection. Return a new descriptor of the connection, and the address of the client.
     #[pymethod]
     fn _accept(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<(i32, PyObjectRef), Failure> {
@@ -236,17 +226,12 @@ impl PySocket {
 
     /// Wait for an incoming connection. Return a new socket object of it, and the address of the client.
     #[pymethod]
-    fn _accept_socket(
-        zelf: &Py<Self>,
-        vm: &VirtualMachine,
-    ) -> Result<(PyObjectRef, PyObjectRef), Failure> {
+    fn accept(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<(PyObjectRef, PyObjectRef), Failure> {
         let (fd, address) = connect::accept(zelf, vm)?;
         let address = address::to_python(vm, &address, zelf.proto())?;
         Ok((create::accepted(zelf, fd, vm)?, address))
     }
 
-    /// bind(address)
-    ///
     /// Bind the socket to a local address.
     #[pymethod]
     fn bind(zelf: &Py<Self>, address: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
@@ -257,16 +242,12 @@ impl PySocket {
         zelf.with_fd(|fd| socket2::SockRef::from(&fd).bind(&parsed))
     }
 
-    /// close()
-    ///
     /// Close the socket. It cannot be used after this call; calls blocked in other threads end with OSError.
     #[pymethod]
     fn close(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<(), Failure> {
         zelf.close_source(vm)
     }
 
-    /// connect(address)
-    ///
     /// Connect the socket to a remote address.
     #[pymethod]
     fn connect(zelf: &Py<Self>, address: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
@@ -277,10 +258,7 @@ impl PySocket {
         connect::connect(zelf, &parsed, vm)
     }
 
-    /// connect_ex(address) -> errno
-    ///
-    /// This is like connect(address), but returns an error code (the errno value) instead of raising an exception when
-    /// an error occurs.
+    /// Like connect(address), but return the errno of a failure instead of raising it; 0 on success.
     #[pymethod]
     fn connect_ex(
         zelf: &Py<Self>,
@@ -299,8 +277,6 @@ impl PySocket {
         }
     }
 
-    /// detach()
-    ///
     /// Close the socket object without closing the underlying descriptor, which is returned.
     #[pymethod]
     fn detach(zelf: &Py<Self>) -> i32 {
@@ -312,16 +288,12 @@ impl PySocket {
         detached.map_or(-1, IntoRawFd::into_raw_fd)
     }
 
-    /// fileno() -> integer
-    ///
     /// Return the descriptor of the socket, or -1 when it is closed.
     #[pymethod]
     fn fileno(zelf: &Py<Self>) -> i32 {
         zelf.number()
     }
 
-    /// getpeername() -> address info
-    ///
     /// Return the address of the remote endpoint.
     #[pymethod]
     fn getpeername(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
@@ -329,8 +301,6 @@ impl PySocket {
         Ok(address::to_python(vm, &address, zelf.proto())?)
     }
 
-    /// getsockname() -> address info
-    ///
     /// Return the address of the local endpoint.
     #[pymethod]
     fn getsockname(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
@@ -338,32 +308,27 @@ impl PySocket {
         Ok(address::to_python(vm, &address, zelf.proto())?)
     }
 
-    /// getsockopt(level, option[, buffersize]) -> value
-    ///
     /// Get a socket option as an integer or, with a nonzero buffersize, as that many bytes at most.
     #[pymethod]
     fn getsockopt(
         zelf: &Py<Self>,
         level: i32,
         option: i32,
-        buffersize: OptionalArg<i32>,
+        OptionSize { buffersize }: OptionSize,
         vm: &VirtualMachine,
     ) -> Result<PyObjectRef, Failure> {
-        options::get(zelf, level, option, buffersize.unwrap_or(0), vm)
+        options::get(zelf, level, option, buffersize, vm)
     }
 
-    /// setsockopt(level, option, value: int)
-    /// setsockopt(level, option, value: buffer)
-    /// setsockopt(level, option, None, optlen: int)
-    ///
-    /// Set a socket option. The value is an integer, a bytes-like object, or None with the length of a null pointer's.
+    /// Set a socket option. The value is an integer, a bytes-like object, or None together with optlen: then the kernel
+    /// gets a null pointer and that length.
     #[pymethod]
     fn setsockopt(
         zelf: &Py<Self>,
         level: i32,
         option: i32,
         value: PyObjectRef,
-        optlen: OptionalArg<PyObjectRef>,
+        OptionLength { optlen }: OptionLength,
         vm: &VirtualMachine,
     ) -> Result<(), Failure> {
         options::set(
@@ -376,91 +341,79 @@ impl PySocket {
         )
     }
 
-    /// listen([backlog])
-    ///
-    /// Enable a server to accept connections. The backlog is at least 0; by default it is a reasonable value.
+    /// Enable a server to accept connections. The backlog bounds those that wait to be accepted; it is at least 0.
     #[pymethod]
-    fn listen(zelf: &Py<Self>, backlog: OptionalArg<i32>) -> Result<(), Failure> {
-        let backlog = backlog.unwrap_or(libc::SOMAXCONN.min(128)).max(0);
-        zelf.with_fd(|fd| socket2::SockRef::from(&fd).listen(backlog))
+    fn listen(zelf: &Py<Self>, Backlog { backlog }: Backlog) -> Result<(), Failure> {
+        zelf.with_fd(|fd| socket2::SockRef::from(&fd).listen(backlog.max(0)))
     }
 
-    /// shutdown(flag)
-    ///
     /// Shut down the reading side (SHUT_RD), the writing side (SHUT_WR) or both (SHUT_RDWR) of the connection.
     #[pymethod]
     fn shutdown(zelf: &Py<Self>, flag: i32) -> Result<(), Failure> {
         zelf.with_fd(|fd| system::shutdown(fd, flag))
     }
 
-    /// recv(buffersize[, flags]) -> data
-    ///
     /// Receive up to buffersize bytes. When no data is available, block until at least one byte is there or the remote end
     /// is closed; when that is closed and all data is read, return the empty bytes.
     #[pymethod]
     fn recv(
         zelf: &Py<Self>,
         buffersize: isize,
-        flags: OptionalArg<i32>,
+        Flags { flags }: Flags,
         vm: &VirtualMachine,
     ) -> Result<PyBytesRef, Failure> {
-        let size = size_argument(vm, buffersize, "recv")?;
-        Ok(vm
-            .ctx
-            .new_bytes(receive::receive(zelf, size, flags.unwrap_or(0), vm)?))
+        let size = arguments::size(vm, buffersize, "recv")?;
+        Ok(vm.ctx.new_bytes(receive::receive(zelf, size, flags, vm)?))
     }
 
-    /// recv_into(buffer[, nbytes[, flags]]) -> nbytes_read
-    ///
-    /// A version of recv() that stores its data into a buffer, up to nbytes of it or, if that is 0, all.
+    /// Receive into a buffer: up to nbytes or, if that is 0, as many as it holds. Return the number of bytes received.
     #[pymethod]
-    fn recv_into(zelf: &Py<Self>, args: IntoArgs, vm: &VirtualMachine) -> Result<usize, Failure> {
-        let (limit, flags) = args.check(vm, "recv_into")?;
-        receive::receive_into(zelf, &args.buffer, limit, flags, vm)
+    fn recv_into(
+        zelf: &Py<Self>,
+        args: arguments::Into,
+        vm: &VirtualMachine,
+    ) -> Result<usize, Failure> {
+        let limit = args.limit(vm, "recv_into")?;
+        receive::receive_into(zelf, &args.buffer, limit, args.flags, vm)
     }
 
-    /// recvfrom(buffersize[, flags]) -> (data, address info)
-    ///
-    /// Like recv(buffersize, flags) but also return the sender's address info.
+    /// Like recv(buffersize, flags), but return the data and the sender's address.
     #[pymethod]
     fn recvfrom(
         zelf: &Py<Self>,
         buffersize: isize,
-        flags: OptionalArg<i32>,
+        Flags { flags }: Flags,
         vm: &VirtualMachine,
     ) -> Result<(PyBytesRef, PyObjectRef), Failure> {
-        let size = size_argument(vm, buffersize, "recvfrom")?;
-        let (data, address) = receive::receive_from(zelf, size, flags.unwrap_or(0), vm)?;
+        let size = arguments::size(vm, buffersize, "recvfrom")?;
+        let (data, address) = receive::receive_from(zelf, size, flags, vm)?;
         Ok((
             vm.ctx.new_bytes(data),
             address::to_python(vm, &address, zelf.proto())?,
         ))
     }
 
-    /// recvfrom_into(buffer[, nbytes[, flags]]) -> (nbytes, address info)
-    ///
-    /// Like recv_into(buffer, nbytes, flags) but also return the sender's address info.
+    /// Like recv_into(buffer, nbytes, flags), but return the number of bytes and the sender's address.
     #[pymethod]
     fn recvfrom_into(
         zelf: &Py<Self>,
-        args: IntoArgs,
+        args: arguments::Into,
         vm: &VirtualMachine,
     ) -> Result<(usize, PyObjectRef), Failure> {
-        let (limit, flags) = args.check(vm, "recvfrom_into")?;
-        let (received, address) = receive::receive_from_into(zelf, &args.buffer, limit, flags, vm)?;
+        let limit = args.limit(vm, "recvfrom_into")?;
+        let (received, address) =
+            receive::receive_from_into(zelf, &args.buffer, limit, args.flags, vm)?;
         Ok((received, address::to_python(vm, &address, zelf.proto())?))
     }
 
-    /// recvmsg(bufsize[, ancbufsize[, flags]]) -> (data, ancdata, msg_flags, address)
-    ///
     /// Receive up to bufsize bytes of data and up to ancbufsize bytes of ancillary data (a buffer of that size is
-    /// offered to the kernel: see CMSG_SPACE).
+    /// offered to the kernel: see CMSG_SPACE). Return the data, a list of (level, type, data), the MSG_* flags of the
+    /// message, and the sender's address.
     #[pymethod]
     fn recvmsg(
         zelf: &Py<Self>,
         bufsize: isize,
-        ancbufsize: OptionalArg<isize>,
-        flags: OptionalArg<i32>,
+        Ancillary { ancbufsize, flags }: Ancillary,
         vm: &VirtualMachine,
     ) -> Result<PyTupleRef, Failure> {
         let Ok(size) = usize::try_from(bufsize) else {
@@ -468,63 +421,49 @@ impl PySocket {
                 .new_value_error("negative buffer size in recvmsg()")
                 .into());
         };
-        message::receive(zelf, size, ancbufsize.unwrap_or(0), flags.unwrap_or(0), vm)
+        message::receive(zelf, size, ancbufsize, flags, vm)
     }
 
-    /// recvmsg_into(buffers[, ancbufsize[, flags]]) -> (nbytes, ancdata, msg_flags, address)
-    ///
-    /// Like recvmsg(), but scatter the data into a series of buffers.
+    /// Like recvmsg(), but scatter the data into a series of buffers, and return the number of bytes in place of the data.
     #[pymethod]
     fn recvmsg_into(
         zelf: &Py<Self>,
         buffers: PyObjectRef,
-        ancbufsize: OptionalArg<isize>,
-        flags: OptionalArg<i32>,
+        Ancillary { ancbufsize, flags }: Ancillary,
         vm: &VirtualMachine,
     ) -> Result<PyTupleRef, Failure> {
-        message::receive_into(
-            zelf,
-            &buffers,
-            ancbufsize.unwrap_or(0),
-            flags.unwrap_or(0),
-            vm,
-        )
+        message::receive_into(zelf, &buffers, ancbufsize, flags, vm)
     }
 
-    /// send(data[, flags]) -> count
-    ///
     /// Send data, and return the number of bytes sent: in non-blocking and in timeout mode maybe fewer than there are.
     #[pymethod]
     fn send(
         zelf: &Py<Self>,
         data: PyObjectRef,
-        flags: OptionalArg<i32>,
+        Flags { flags }: Flags,
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
         let data = send::Data::new(vm, data)?;
-        send::send(zelf, &data, flags.unwrap_or(0), None, vm)
+        send::send(zelf, &data, flags, None, vm)
     }
 
-    /// sendall(data[, flags])
-    ///
     /// Send all of data. If an error occurs, it is impossible to tell how much data has been sent.
     #[pymethod]
     fn sendall(
         zelf: &Py<Self>,
         data: PyObjectRef,
-        flags: OptionalArg<i32>,
+        Flags { flags }: Flags,
         vm: &VirtualMachine,
     ) -> Result<(), Failure> {
         let data = send::Data::new(vm, data)?;
-        send::send_all(zelf, &data, flags.unwrap_or(0), vm)
+        send::send_all(zelf, &data, flags, vm)
     }
 
-    /// sendto(data[, flags], address) -> count
-    ///
-    /// Like send(data, flags) but to an address, for a socket that is not connected.
+    /// sendto(data, address) or sendto(data, flags, address): like send(), for a socket that is not connected. Return the
+    /// number of bytes sent.
     #[pymethod]
-    fn sendto(zelf: &Py<Self>, args: FuncArgs, vm: &VirtualMachine) -> Result<usize, Failure> {
-        let (data, flags, address) = send::sendto_arguments(&args, vm)?;
+    fn sendto(zelf: &Py<Self>, args: PosArgs, vm: &VirtualMachine) -> Result<usize, Failure> {
+        let (data, flags, address) = send::sendto_arguments(&args.into_vec(), vm)?;
         let data = send::Data::new(vm, data)?;
         let parsed = address::parse(vm, zelf.family(), zelf.proto(), &address, "sendto")?;
         vm.audit("socket.sendto", || {
@@ -533,19 +472,20 @@ impl PySocket {
         send::send(zelf, &data, flags, Some(&parsed), vm)
     }
 
-    /// sendmsg(buffers[, ancdata[, flags[, address]]]) -> count
-    ///
     /// Send the concatenation of the buffers as one message, with ancillary data: an iterable of (level, type, data).
+    /// Return the number of bytes sent.
     #[pymethod]
     fn sendmsg(
         zelf: &Py<Self>,
         buffers: PyObjectRef,
-        ancdata: OptionalArg<PyObjectRef>,
-        flags: OptionalArg<i32>,
-        address: OptionalArg<PyObjectRef>,
+        SendMessage {
+            ancdata,
+            flags,
+            address,
+        }: SendMessage,
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
-        let address = address.into_option().filter(|address| !vm.is_none(address));
+        let address = address.filter(|address| !vm.is_none(address));
         let message = message::Outgoing::new(vm, &buffers, ancdata.into_option().as_ref())?;
         let parsed = match &address {
             Some(address) => Some(address::parse(
@@ -560,11 +500,9 @@ impl PySocket {
         vm.audit("socket.sendmsg", || {
             (zelf.as_object().to_owned(), address.clone().to_pyobject(vm))
         })?;
-        message::send(zelf, &message, flags.unwrap_or(0), parsed.as_ref(), vm)
+        message::send(zelf, &message, flags, parsed.as_ref(), vm)
     }
 
-    /// setblocking(flag)
-    ///
     /// Set the socket to blocking (true) or non-blocking mode: settimeout(None) or settimeout(0.0).
     #[pymethod]
     fn setblocking(zelf: &Py<Self>, flag: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
@@ -572,14 +510,12 @@ impl PySocket {
         options::set_timeout(zelf, if blocking { Timeout::NONE } else { 0 })
     }
 
-    /// getblocking() -> whether the socket is in blocking or in timeout mode
+    /// Return False in non-blocking mode; True in blocking and in timeout mode.
     #[pymethod]
     fn getblocking(zelf: &Py<Self>) -> bool {
         !zelf.timeout.is_nonblocking()
     }
 
-    /// settimeout(timeout)
-    ///
     /// Set a timeout in seconds on blocking operations, of calls already blocked too: a number, or None for no timeout.
     /// 0.0 makes the socket non-blocking.
     #[pymethod]
@@ -591,15 +527,13 @@ impl PySocket {
         options::set_timeout(zelf, options::timeout_argument(vm, &timeout)?)
     }
 
-    /// gettimeout() -> timeout
-    ///
     /// Return the timeout in seconds (float) of blocking operations, None when there is none.
     #[pymethod]
     fn gettimeout(zelf: &Py<Self>) -> Option<f64> {
         options::timeout_seconds(zelf.timeout.get())
     }
 
-    /// the socket timeout
+    /// The timeout in seconds, as gettimeout() returns it.
     #[pygetset(name = "timeout")]
     fn timeout_attribute(zelf: &Py<Self>) -> Option<f64> {
         Self::gettimeout(zelf)
@@ -660,36 +594,4 @@ pub(crate) use self::{
 /// The class, for the module.
 pub(crate) fn class() -> PyTypeRef {
     PySocket::make_static_type()
-}
-
-fn size_argument(vm: &VirtualMachine, size: isize, caller: &str) -> Result<usize, Failure> {
-    usize::try_from(size).map_err(|_| {
-        vm.new_value_error(format!("negative buffersize in {caller}"))
-            .into()
-    })
-}
-
-/// The arguments of the calls that receive into one buffer.
-#[derive(rustpython_vm::FromArgs)]
-struct IntoArgs {
-    #[pyarg(any)]
-    buffer: ArgMemoryBuffer,
-    #[pyarg(any, default = 0)]
-    nbytes: isize,
-    #[pyarg(any, default = 0)]
-    flags: i32,
-}
-
-impl IntoArgs {
-    /// How many bytes to receive at most, and the flags.
-    fn check(&self, vm: &VirtualMachine, caller: &str) -> Result<(usize, i32), Failure> {
-        let size = size_argument(vm, self.nbytes, caller)?;
-        match size {
-            0 => Ok((self.buffer.len(), self.flags)),
-            size if size > self.buffer.len() => Err(vm
-                .new_value_error("nbytes is greater than the length of the buffer")
-                .into()),
-            size => Ok((size, self.flags)),
-        }
-    }
 }

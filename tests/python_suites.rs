@@ -143,6 +143,7 @@ macro_rules! suites {
 
 // Seconds until a hang is assumed: several times what a suite takes on two busy processors.
 suites! {
+    api: 100,
     constants: 100,
     close_wakes: 300,
     descriptor_reuse: 300,

@@ -8,7 +8,7 @@ use std::{
 use rustpython_vm::{AsObject, Py, PyObject, PyObjectRef, PyPayload, PyRef, VirtualMachine};
 use socket2::{SockRef, Socket};
 
-use super::{DEFAULT_TIMEOUT, InitArgs, PySocket, face};
+use super::{DEFAULT_TIMEOUT, PySocket, arguments::InitArgs, face};
 use crate::{
     blocking_bridge::{Failure, Timeout},
     reactor::{Source, with_more_descriptors},

@@ -5,7 +5,7 @@ use std::{io, os::fd::BorrowedFd};
 use rustpython_vm::{
     PyObjectRef, PyResult, TryFromObject, VirtualMachine,
     builtins::{PyBytes, PyBytesRef},
-    function::{ArgBytesLike, FuncArgs},
+    function::ArgBytesLike,
 };
 use socket2::SockAddr;
 
@@ -169,13 +169,10 @@ pub(super) fn send_file(
 
 /// The arguments of `sendto`, whose optional one is in the middle.
 pub(super) fn sendto_arguments(
-    args: &FuncArgs,
+    args: &[PyObjectRef],
     vm: &VirtualMachine,
 ) -> PyResult<(PyObjectRef, i32, PyObjectRef)> {
-    if !args.kwargs.is_empty() {
-        return Err(vm.new_type_error("socket.sendto() takes no keyword arguments"));
-    }
-    match &args.args[..] {
+    match args {
         [data, address] => Ok((data.clone(), 0, address.clone())),
         [data, flags, address] => Ok((
             data.clone(),
