@@ -230,7 +230,7 @@ impl PySocket {
     #[pymethod]
     fn _accept(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<(i32, PyObjectRef), Failure> {
         let (fd, address) = connect::accept(zelf, vm)?;
-        let address = address::to_python(vm, &address, zelf.proto())?;
+        let address = address::from_kernel(vm, zelf, &address)?;
         Ok((fd.into_raw_fd(), address))
     }
 
@@ -241,7 +241,7 @@ impl PySocket {
         vm: &VirtualMachine,
     ) -> Result<(PyObjectRef, PyObjectRef), Failure> {
         let (fd, address) = connect::accept(zelf, vm)?;
-        let address = address::to_python(vm, &address, zelf.proto())?;
+        let address = address::from_kernel(vm, zelf, &address)?;
         Ok((create::accepted(zelf, fd, vm)?, address))
     }
 
@@ -250,7 +250,7 @@ impl PySocket {
     /// Bind the socket to a local address.
     #[pymethod]
     fn bind(zelf: &Py<Self>, address: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
-        let parsed = address::parse(vm, zelf.family(), zelf.proto(), &address, "bind")?;
+        let parsed = address::parse(vm, zelf, &address, "bind")?;
         vm.audit("socket.bind", || {
             (zelf.as_object().to_owned(), address.clone())
         })?;
@@ -270,7 +270,7 @@ impl PySocket {
     /// Connect the socket to a remote address.
     #[pymethod]
     fn connect(zelf: &Py<Self>, address: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
-        let parsed = address::parse(vm, zelf.family(), zelf.proto(), &address, "connect")?;
+        let parsed = address::parse(vm, zelf, &address, "connect")?;
         vm.audit("socket.connect", || {
             (zelf.as_object().to_owned(), address.clone())
         })?;
@@ -287,7 +287,7 @@ impl PySocket {
         address: PyObjectRef,
         vm: &VirtualMachine,
     ) -> Result<i32, Failure> {
-        let parsed = address::parse(vm, zelf.family(), zelf.proto(), &address, "connect_ex")?;
+        let parsed = address::parse(vm, zelf, &address, "connect_ex")?;
         vm.audit("socket.connect", || {
             (zelf.as_object().to_owned(), address.clone())
         })?;
@@ -326,7 +326,7 @@ impl PySocket {
     #[pymethod]
     fn getpeername(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
         let address = zelf.with_fd(|fd| socket2::SockRef::from(&fd).peer_addr())?;
-        Ok(address::to_python(vm, &address, zelf.proto())?)
+        Ok(address::from_kernel(vm, zelf, &address)?)
     }
 
     /// getsockname() -> address info
@@ -335,7 +335,7 @@ impl PySocket {
     #[pymethod]
     fn getsockname(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
         let address = zelf.with_fd(|fd| socket2::SockRef::from(&fd).local_addr())?;
-        Ok(address::to_python(vm, &address, zelf.proto())?)
+        Ok(address::from_kernel(vm, zelf, &address)?)
     }
 
     /// getsockopt(level, option[, buffersize]) -> value
@@ -433,7 +433,7 @@ impl PySocket {
         let (data, address) = receive::receive_from(zelf, size, flags.unwrap_or(0), vm)?;
         Ok((
             vm.ctx.new_bytes(data),
-            address::to_python(vm, &address, zelf.proto())?,
+            address::from_kernel(vm, zelf, &address)?,
         ))
     }
 
@@ -448,7 +448,7 @@ impl PySocket {
     ) -> Result<(usize, PyObjectRef), Failure> {
         let (limit, flags) = args.check(vm, "recvfrom_into")?;
         let (received, address) = receive::receive_from_into(zelf, &args.buffer, limit, flags, vm)?;
-        Ok((received, address::to_python(vm, &address, zelf.proto())?))
+        Ok((received, address::from_kernel(vm, zelf, &address)?))
     }
 
     /// recvmsg(bufsize[, ancbufsize[, flags]]) -> (data, ancdata, msg_flags, address)
@@ -526,7 +526,7 @@ impl PySocket {
     fn sendto(zelf: &Py<Self>, args: FuncArgs, vm: &VirtualMachine) -> Result<usize, Failure> {
         let (data, flags, address) = send::sendto_arguments(&args, vm)?;
         let data = send::Data::new(vm, data)?;
-        let parsed = address::parse(vm, zelf.family(), zelf.proto(), &address, "sendto")?;
+        let parsed = address::parse(vm, zelf, &address, "sendto")?;
         vm.audit("socket.sendto", || {
             (zelf.as_object().to_owned(), address.clone())
         })?;
@@ -548,13 +548,7 @@ impl PySocket {
         let address = address.into_option().filter(|address| !vm.is_none(address));
         let message = message::Outgoing::new(vm, &buffers, ancdata.into_option().as_ref())?;
         let parsed = match &address {
-            Some(address) => Some(address::parse(
-                vm,
-                zelf.family(),
-                zelf.proto(),
-                address,
-                "sendmsg",
-            )?),
+            Some(address) => Some(address::parse(vm, zelf, address, "sendmsg")?),
             None => None,
         };
         vm.audit("socket.sendmsg", || {

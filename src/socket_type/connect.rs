@@ -5,7 +5,7 @@ use std::{io, os::fd::OwnedFd};
 use rustpython_vm::VirtualMachine;
 use socket2::{SockAddr, SockRef};
 
-use super::PySocket;
+use super::{PySocket, system};
 use crate::{
     blocking_bridge::{Call, Failure},
     reactor::{
@@ -13,6 +13,7 @@ use crate::{
         connect::{attempt, is_over},
         has_events, with_more_descriptors,
     },
+    sockaddr,
 };
 
 /// Waits for a connection. The descriptor is not inheritable (PEP 446).
@@ -34,6 +35,11 @@ pub(super) fn accept(
                         && (socket.timeout.is_timeout() || listener.is_listener()?)
                     {
                         return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+                    }
+                    // The kernel aborts the connection of an AF_ALG socket of which it is asked for the peer's name.
+                    if socket.family() == libc::AF_ALG {
+                        let connection = with_more_descriptors(|| system::accept_nameless(fd))?;
+                        return Ok((connection, sockaddr::from_bytes(&[])));
                     }
                     let accept = || listener.accept();
                     let (connection, address) = with_more_descriptors(accept)?;

@@ -1,9 +1,13 @@
 //! The system calls that `socket2` does not offer in the form that Python needs, one function a call. None of them waits.
 
 use std::{
+    ffi::{CStr, OsString},
     io::{self, IoSlice},
     mem::{self, MaybeUninit},
-    os::fd::{AsRawFd, BorrowedFd, RawFd},
+    os::{
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+        unix::ffi::OsStringExt,
+    },
     ptr,
 };
 
@@ -59,6 +63,48 @@ pub(super) fn send_file(
 pub(super) fn shutdown(fd: BorrowedFd<'_>, how: i32) -> io::Result<()> {
     // SAFETY: takes no pointers.
     check(unsafe { libc::shutdown(fd.as_raw_fd(), how) })
+}
+
+/// `accept4(2)` without asking for the peer's address. The descriptor is not inheritable (PEP 446).
+pub(super) fn accept_nameless(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let nowhere = ptr::null_mut::<libc::socklen_t>();
+    // SAFETY: accept4(2) takes null pointers for an address that nobody wants.
+    let connection =
+        unsafe { libc::accept4(fd.as_raw_fd(), nowhere.cast(), nowhere, libc::SOCK_CLOEXEC) };
+    if connection < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just opened it, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(connection) })
+}
+
+/// The index of the interface of this name in the socket's network namespace: `SIOCGIFINDEX`, netdevice(7).
+pub(super) fn interface_index(fd: BorrowedFd<'_>, name: &CStr) -> io::Result<i32> {
+    let mut request = empty_interface_request();
+    for (to, from) in request.ifr_name.iter_mut().zip(name.to_bytes_with_nul()) {
+        *to = *from as libc::c_char;
+    }
+    // SAFETY: the request is valid for reading and writing during the call.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCGIFINDEX as _, &mut request) })?;
+    // SAFETY: the kernel has filled in this member; any bytes are an integer.
+    Ok(unsafe { request.ifr_ifru.ifru_ifindex })
+}
+
+/// The name of the interface with this index in the socket's network namespace: `SIOCGIFNAME`, netdevice(7).
+pub(super) fn interface_name(fd: BorrowedFd<'_>, index: i32) -> io::Result<OsString> {
+    let mut request = empty_interface_request();
+    request.ifr_ifru.ifru_ifindex = index;
+    // SAFETY: the request is valid for reading and writing during the call.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCGIFNAME as _, &mut request) })?;
+    let name = request.ifr_name.iter().map(|&byte| byte as u8);
+    Ok(OsString::from_vec(
+        name.take_while(|&byte| byte != 0).collect(),
+    ))
+}
+
+fn empty_interface_request() -> libc::ifreq {
+    // SAFETY: a plain C structure, for which all zeroes is a request without name and value.
+    unsafe { mem::zeroed() }
 }
 
 /// `getsockopt(2)` of an option that is one `int`.
