@@ -10,7 +10,7 @@ use crate::{
     blocking_bridge::{Call, Failure},
     reactor::{
         Direction, Source,
-        connect::{attempt, is_over},
+        connect::{attempt, attempt_again, is_over},
         has_events, with_more_descriptors,
     },
     sockaddr,
@@ -66,7 +66,7 @@ pub(super) fn connect(
                 // EINTR: the attempt goes on, like EINPROGRESS (connect(2)).
                 Err(libc::EINPROGRESS | libc::EINTR) if !socket.timeout.is_nonblocking() => {
                     begun = true;
-                    attempt(fd, address)
+                    attempt_again(fd, address)
                 }
                 result => result,
             });

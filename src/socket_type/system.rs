@@ -11,7 +11,7 @@ use std::{
     ptr,
 };
 
-use socket2::{SockAddr, SockAddrStorage, SockRef};
+use socket2::{Domain, SockAddr, SockAddrStorage, SockRef};
 
 use super::ancillary::ControlBuffer;
 
@@ -197,10 +197,22 @@ pub(super) fn receive_message(
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr();
     message.msg_controllen = control.len();
-    let flags = flags | libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
-    // SAFETY: the header's pointers are to live buffers of the lengths beside them, borrowed mutably for the call.
-    let length = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, flags) };
-    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+    let mut receive = |flags: i32| {
+        // SAFETY: the header's pointers are to live buffers of the lengths beside them, borrowed mutably for the call.
+        let length = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, flags) };
+        usize::try_from(length).map_err(|_| io::Error::last_os_error())
+    };
+    let flags = flags | libc::MSG_DONTWAIT;
+    let length = match receive(flags | libc::MSG_CMSG_CLOEXEC) {
+        // AF_PACKET and some of AF_CAN refuse a flag that they do not know. No descriptors come over them.
+        Err(error)
+            if error.raw_os_error() == Some(libc::EINVAL)
+                && SockRef::from(&fd).domain()? != Domain::UNIX =>
+        {
+            receive(flags)?
+        }
+        result => result?,
+    };
     Ok(Received {
         length,
         // SAFETY: the kernel filled in an address of this length, cut to the storage's size.
