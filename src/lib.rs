@@ -25,6 +25,9 @@ pub mod dns;
 #[cfg(not(loom))]
 pub mod happy_eyeballs;
 pub mod reactor;
+/// Public for the fuzz targets.
+#[doc(hidden)]
+pub mod sockaddr;
 
 #[cfg(feature = "python")]
 pub mod blocking_bridge;

@@ -220,7 +220,7 @@ impl PySocket {
     #[pymethod]
     fn _accept(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<(i32, PyObjectRef), Failure> {
         let (fd, address) = connect::accept(zelf, vm)?;
-        let address = address::to_python(vm, &address, zelf.proto())?;
+        let address = address::from_kernel(vm, zelf, &address)?;
         Ok((fd.into_raw_fd(), address))
     }
 
@@ -228,14 +228,14 @@ impl PySocket {
     #[pymethod]
     fn accept(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<(PyObjectRef, PyObjectRef), Failure> {
         let (fd, address) = connect::accept(zelf, vm)?;
-        let address = address::to_python(vm, &address, zelf.proto())?;
+        let address = address::from_kernel(vm, zelf, &address)?;
         Ok((create::accepted(zelf, fd, vm)?, address))
     }
 
     /// Bind the socket to a local address.
     #[pymethod]
     fn bind(zelf: &Py<Self>, address: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
-        let parsed = address::parse(vm, zelf.family(), zelf.proto(), &address, "bind")?;
+        let parsed = address::parse(vm, zelf, &address, "bind")?;
         vm.audit("socket.bind", || {
             (zelf.as_object().to_owned(), address.clone())
         })?;
@@ -251,7 +251,7 @@ impl PySocket {
     /// Connect the socket to a remote address.
     #[pymethod]
     fn connect(zelf: &Py<Self>, address: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
-        let parsed = address::parse(vm, zelf.family(), zelf.proto(), &address, "connect")?;
+        let parsed = address::parse(vm, zelf, &address, "connect")?;
         vm.audit("socket.connect", || {
             (zelf.as_object().to_owned(), address.clone())
         })?;
@@ -265,7 +265,7 @@ impl PySocket {
         address: PyObjectRef,
         vm: &VirtualMachine,
     ) -> Result<i32, Failure> {
-        let parsed = address::parse(vm, zelf.family(), zelf.proto(), &address, "connect_ex")?;
+        let parsed = address::parse(vm, zelf, &address, "connect_ex")?;
         vm.audit("socket.connect", || {
             (zelf.as_object().to_owned(), address.clone())
         })?;
@@ -298,14 +298,14 @@ impl PySocket {
     #[pymethod]
     fn getpeername(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
         let address = zelf.with_fd(|fd| socket2::SockRef::from(&fd).peer_addr())?;
-        Ok(address::to_python(vm, &address, zelf.proto())?)
+        Ok(address::from_kernel(vm, zelf, &address)?)
     }
 
     /// Return the address of the local endpoint.
     #[pymethod]
     fn getsockname(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
         let address = zelf.with_fd(|fd| socket2::SockRef::from(&fd).local_addr())?;
-        Ok(address::to_python(vm, &address, zelf.proto())?)
+        Ok(address::from_kernel(vm, zelf, &address)?)
     }
 
     /// Get a socket option as an integer or, with a nonzero buffersize, as that many bytes at most.
@@ -389,7 +389,7 @@ impl PySocket {
         let (data, address) = receive::receive_from(zelf, size, flags, vm)?;
         Ok((
             vm.ctx.new_bytes(data),
-            address::to_python(vm, &address, zelf.proto())?,
+            address::from_kernel(vm, zelf, &address)?,
         ))
     }
 
@@ -403,7 +403,7 @@ impl PySocket {
         let limit = args.limit(vm, "recvfrom_into")?;
         let (received, address) =
             receive::receive_from_into(zelf, &args.buffer, limit, args.flags, vm)?;
-        Ok((received, address::to_python(vm, &address, zelf.proto())?))
+        Ok((received, address::from_kernel(vm, zelf, &address)?))
     }
 
     /// Receive up to bufsize bytes of data and up to ancbufsize bytes of ancillary data (a buffer of that size is
@@ -465,7 +465,7 @@ impl PySocket {
     fn sendto(zelf: &Py<Self>, args: PosArgs, vm: &VirtualMachine) -> Result<usize, Failure> {
         let (data, flags, address) = send::sendto_arguments(&args.into_vec(), vm)?;
         let data = send::Data::new(vm, data)?;
-        let parsed = address::parse(vm, zelf.family(), zelf.proto(), &address, "sendto")?;
+        let parsed = address::parse(vm, zelf, &address, "sendto")?;
         vm.audit("socket.sendto", || {
             (zelf.as_object().to_owned(), address.clone())
         })?;
@@ -488,13 +488,7 @@ impl PySocket {
         let address = address.filter(|address| !vm.is_none(address));
         let message = message::Outgoing::new(vm, &buffers, ancdata.into_option().as_ref())?;
         let parsed = match &address {
-            Some(address) => Some(address::parse(
-                vm,
-                zelf.family(),
-                zelf.proto(),
-                address,
-                "sendmsg",
-            )?),
+            Some(address) => Some(address::parse(vm, zelf, address, "sendmsg")?),
             None => None,
         };
         vm.audit("socket.sendmsg", || {

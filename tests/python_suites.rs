@@ -159,5 +159,6 @@ suites! {
     bad_input: 200,
     socket_data: 200,
     socket_type: 200,
+    address_families: 200,
     stdlib_programs: 600,
 }

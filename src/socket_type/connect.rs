@@ -5,14 +5,15 @@ use std::{io, os::fd::OwnedFd};
 use rustpython_vm::VirtualMachine;
 use socket2::{SockAddr, SockRef};
 
-use super::PySocket;
+use super::{PySocket, system};
 use crate::{
     blocking_bridge::{Call, Failure},
     reactor::{
         Direction, Source,
-        connect::{attempt, is_over},
+        connect::{attempt, attempt_again, is_over},
         has_events, with_more_descriptors,
     },
+    sockaddr,
 };
 
 /// Waits for a connection. The descriptor is not inheritable (PEP 446).
@@ -34,6 +35,11 @@ pub(super) fn accept(
                         && (socket.timeout.is_timeout() || listener.is_listener()?)
                     {
                         return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+                    }
+                    // The kernel aborts the connection of an AF_ALG socket of which it is asked for the peer's name.
+                    if socket.family() == libc::AF_ALG {
+                        let connection = with_more_descriptors(|| system::accept_nameless(fd))?;
+                        return Ok((connection, sockaddr::from_bytes(&[])));
                     }
                     let accept = || listener.accept();
                     let (connection, address) = with_more_descriptors(accept)?;
@@ -60,7 +66,7 @@ pub(super) fn connect(
                 // EINTR: the attempt goes on, like EINPROGRESS (connect(2)).
                 Err(libc::EINPROGRESS | libc::EINTR) if !socket.timeout.is_nonblocking() => {
                     begun = true;
-                    attempt(fd, address)
+                    attempt_again(fd, address)
                 }
                 result => result,
             });

@@ -1,6 +1,6 @@
 //! Socket options and timeouts.
 
-use std::sync::atomic::Ordering;
+use std::{io, os::fd::BorrowedFd, sync::atomic::Ordering};
 
 use num_traits::ToPrimitive;
 use rustpython_vm::{
@@ -9,7 +9,7 @@ use rustpython_vm::{
     function::ArgBytesLike,
 };
 
-use super::{DEFAULT_TIMEOUT, PySocket, system};
+use super::{DEFAULT_TIMEOUT, PySocket, address, system};
 use crate::blocking_bridge::{Failure, Timeout};
 
 /// The longest option that `getsockopt` returns, as on CPython.
@@ -22,9 +22,18 @@ pub(super) fn get(
     size: i32,
     vm: &VirtualMachine,
 ) -> Result<PyObjectRef, Failure> {
+    let wide = has_wide_options(socket);
+    if size == 0 && wide {
+        let value = socket.with_fd(|fd| get_wide(fd, level, option))?;
+        return Ok(vm.ctx.new_int(value).into());
+    }
     if size == 0 {
         let value = socket.with_fd(|fd| system::get_option_int(fd, level, option))?;
         return Ok(vm.ctx.new_int(value).into());
+    }
+    if wide {
+        let text = "getsockopt string buffer not allowed";
+        return Err(vm.new_os_error(text).into());
     }
     let mut value = match usize::try_from(size) {
         Ok(size) if size <= LONGEST_OPTION => vec![0; size],
@@ -35,6 +44,21 @@ pub(super) fn get(
     Ok(vm.ctx.new_bytes(value).into())
 }
 
+/// AF_VSOCK's options are numbers of 64 bits (linux/vm_sockets.h), and CPython knows no others for its sockets.
+fn has_wide_options(socket: &PySocket) -> bool {
+    socket.family() == libc::AF_VSOCK
+}
+
+/// An option of 64 bits; those of all sockets have fewer, which the kernel says.
+fn get_wide(fd: BorrowedFd<'_>, level: i32, option: i32) -> io::Result<u64> {
+    let mut value = [0; size_of::<u64>()];
+    let length = system::get_option(fd, level, option, &mut value)?;
+    Ok(match value.first_chunk() {
+        Some(half) if length == half.len() => u32::from_ne_bytes(*half).into(),
+        _ => u64::from_ne_bytes(value),
+    })
+}
+
 pub(super) fn set(
     socket: &PySocket,
     level: i32,
@@ -43,6 +67,9 @@ pub(super) fn set(
     length: Option<&PyObjectRef>,
     vm: &VirtualMachine,
 ) -> Result<(), Failure> {
+    if has_wide_options(socket) {
+        return set_wide(socket, level, option, value, length, vm);
+    }
     match length {
         Some(length) if vm.is_none(value) => {
             // As CPython takes an unsigned C int: without a check of its range.
@@ -65,6 +92,22 @@ pub(super) fn set(
             socket.with_fd(|fd| system::set_option(fd, level, option, &value))
         }
     }
+}
+
+fn set_wide(
+    socket: &PySocket,
+    level: i32,
+    option: i32,
+    value: &PyObject,
+    length: Option<&PyObjectRef>,
+    vm: &VirtualMachine,
+) -> Result<(), Failure> {
+    if length.is_some() {
+        let text = "setsockopt() takes exactly 3 arguments (4 given)";
+        return Err(vm.new_type_error(text).into());
+    }
+    let value = address::unsigned_long(vm, "setsockopt() argument 3", value)?;
+    socket.with_fd(|fd| system::set_option(fd, level, option, &value.to_ne_bytes()))
 }
 
 /// A timeout in nanoseconds from Python's seconds, rounded up: never early (as CPython's `_PyTime_ROUND_TIMEOUT`).

@@ -140,13 +140,7 @@ fn begin(
     if let Some(source_address) = &plan.source_address {
         vm.call_method(object, "bind", (source_address.clone(),))?;
     }
-    let parsed = address::parse(
-        vm,
-        socket.family(),
-        socket.proto(),
-        &target.address,
-        "connect",
-    )?;
+    let parsed = address::parse(vm, &socket, &target.address, "connect")?;
     vm.audit("socket.connect", || {
         (object.to_owned(), target.address.clone())
     })?;

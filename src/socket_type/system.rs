@@ -1,13 +1,17 @@
 //! The system calls that `socket2` does not offer in the form that Python needs, one function a call. None of them waits.
 
 use std::{
+    ffi::{CStr, OsString},
     io::{self, IoSlice},
     mem::{self, MaybeUninit},
-    os::fd::{AsRawFd, BorrowedFd, RawFd},
+    os::{
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+        unix::ffi::OsStringExt,
+    },
     ptr,
 };
 
-use socket2::{SockAddr, SockAddrStorage, SockRef};
+use socket2::{Domain, SockAddr, SockAddrStorage, SockRef};
 
 use super::ancillary::ControlBuffer;
 
@@ -59,6 +63,48 @@ pub(super) fn send_file(
 pub(super) fn shutdown(fd: BorrowedFd<'_>, how: i32) -> io::Result<()> {
     // SAFETY: takes no pointers.
     check(unsafe { libc::shutdown(fd.as_raw_fd(), how) })
+}
+
+/// `accept4(2)` without asking for the peer's address. The descriptor is not inheritable (PEP 446).
+pub(super) fn accept_nameless(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let nowhere = ptr::null_mut::<libc::socklen_t>();
+    // SAFETY: accept4(2) takes null pointers for an address that nobody wants.
+    let connection =
+        unsafe { libc::accept4(fd.as_raw_fd(), nowhere.cast(), nowhere, libc::SOCK_CLOEXEC) };
+    if connection < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just opened it, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(connection) })
+}
+
+/// The index of the interface of this name in the socket's network namespace: `SIOCGIFINDEX`, netdevice(7).
+pub(super) fn interface_index(fd: BorrowedFd<'_>, name: &CStr) -> io::Result<i32> {
+    let mut request = empty_interface_request();
+    for (to, from) in request.ifr_name.iter_mut().zip(name.to_bytes_with_nul()) {
+        *to = *from as libc::c_char;
+    }
+    // SAFETY: the request is valid for reading and writing during the call.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCGIFINDEX as _, &mut request) })?;
+    // SAFETY: the kernel has filled in this member; any bytes are an integer.
+    Ok(unsafe { request.ifr_ifru.ifru_ifindex })
+}
+
+/// The name of the interface with this index in the socket's network namespace: `SIOCGIFNAME`, netdevice(7).
+pub(super) fn interface_name(fd: BorrowedFd<'_>, index: i32) -> io::Result<OsString> {
+    let mut request = empty_interface_request();
+    request.ifr_ifru.ifru_ifindex = index;
+    // SAFETY: the request is valid for reading and writing during the call.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCGIFNAME as _, &mut request) })?;
+    let name = request.ifr_name.iter().map(|&byte| byte as u8);
+    Ok(OsString::from_vec(
+        name.take_while(|&byte| byte != 0).collect(),
+    ))
+}
+
+fn empty_interface_request() -> libc::ifreq {
+    // SAFETY: a plain C structure, for which all zeroes is a request without name and value.
+    unsafe { mem::zeroed() }
 }
 
 /// `getsockopt(2)` of an option that is one `int`.
@@ -151,10 +197,22 @@ pub(super) fn receive_message(
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr();
     message.msg_controllen = control.len();
-    let flags = flags | libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
-    // SAFETY: the header's pointers are to live buffers of the lengths beside them, borrowed mutably for the call.
-    let length = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, flags) };
-    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+    let mut receive = |flags: i32| {
+        // SAFETY: the header's pointers are to live buffers of the lengths beside them, borrowed mutably for the call.
+        let length = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, flags) };
+        usize::try_from(length).map_err(|_| io::Error::last_os_error())
+    };
+    let flags = flags | libc::MSG_DONTWAIT;
+    let length = match receive(flags | libc::MSG_CMSG_CLOEXEC) {
+        // AF_PACKET and some of AF_CAN refuse a flag that they do not know. No descriptors come over them.
+        Err(error)
+            if error.raw_os_error() == Some(libc::EINVAL)
+                && SockRef::from(&fd).domain()? != Domain::UNIX =>
+        {
+            receive(flags)?
+        }
+        result => result?,
+    };
     Ok(Received {
         length,
         // SAFETY: the kernel filled in an address of this length, cut to the storage's size.

@@ -1,34 +1,30 @@
-//! AF_INET, ip(7): `(host, port)` and `struct sockaddr_in`.
+//! AF_INET, ip(7): `(host, port)`. RDS, rds(7), has the same.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 
 use rustpython_vm::{PyObject, PyObjectRef, PyResult, VirtualMachine};
 use socket2::SockAddr;
 
-use super::Host;
-
-/// Where `sin_addr` begins.
-const ADDRESS: usize = std::mem::offset_of!(libc::sockaddr_in, sin_addr);
+use super::{
+    arguments,
+    host::{Host, checked_port, port_argument},
+};
+use crate::sockaddr::inet::{Fields, decode, encode};
 
 pub(super) fn parse(vm: &VirtualMachine, address: &PyObject, caller: &str) -> PyResult<SockAddr> {
-    let [host, port] = super::tuple(vm, address, caller, "AF_INET")? else {
+    let what = format_args!("{caller}(): AF_INET");
+    let [host, port] = arguments::tuple(vm, address, what)? else {
         return Err(vm.new_type_error("AF_INET address must be a pair (host, port)"));
     };
     let host = Host::new(vm, host, numeric)?;
-    let port = super::port_argument(vm, port, caller)?;
-    let ip = host.address(vm, libc::AF_INET, |found| Some(decode(found)?.0))?;
-    let port = super::checked_port(vm, port, caller)?;
-    Ok(SocketAddrV4::new(ip, port).into())
+    let port = port_argument(vm, port, caller)?;
+    let ip = host.address(vm, libc::AF_INET, |found| Some(decode(found)?.ip))?;
+    let port = checked_port(vm, port, caller)?;
+    Ok(encode(Fields { ip, port }))
 }
 
-/// `(host, port)`, or None if the address is too short.
-pub(super) fn to_python(vm: &VirtualMachine, bytes: &[u8]) -> Option<PyObjectRef> {
-    let (ip, port) = decode(bytes)?;
-    let parts: Vec<PyObjectRef> = vec![
-        vm.ctx.new_str(ip.to_string()).into(),
-        vm.ctx.new_int(port).into(),
-    ];
-    Some(vm.ctx.new_tuple(parts).into())
+pub(super) fn to_python(vm: &VirtualMachine, fields: Fields) -> PyObjectRef {
+    vm.new_tuple((fields.ip.to_string(), fields.port)).into()
 }
 
 /// The address of a dotted quad. Shorter and non-decimal forms such as `127.1` are left to the look-up.
@@ -36,46 +32,11 @@ fn numeric(host: &str) -> Option<Ipv4Addr> {
     host.parse().ok()
 }
 
-/// Address and port, or None if the bytes end before them.
-pub(super) fn decode(bytes: &[u8]) -> Option<(Ipv4Addr, u16)> {
-    let ip: [u8; 4] = *bytes.get(ADDRESS..)?.first_chunk()?;
-    Some((ip.into(), super::port(bytes)?))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{
-        mem::offset_of,
-        net::{Ipv4Addr, SocketAddrV4},
-    };
+    use std::net::Ipv4Addr;
 
-    use socket2::SockAddr;
-
-    use super::{decode, numeric};
-    use crate::socket_type::address::as_bytes;
-
-    #[test]
-    fn the_layout_is_the_kernels() {
-        let address: SockAddr = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 33), 0x1234).into();
-        let mut bytes = [0; size_of::<libc::sockaddr_in>()];
-        bytes[..2].copy_from_slice(&(libc::AF_INET as u16).to_ne_bytes());
-        bytes[offset_of!(libc::sockaddr_in, sin_port)..][..2].copy_from_slice(&[0x12, 0x34]);
-        bytes[offset_of!(libc::sockaddr_in, sin_addr)..][..4].copy_from_slice(&[192, 0, 2, 33]);
-        assert_eq!(as_bytes(&address), bytes);
-    }
-
-    #[test]
-    fn addresses_come_back() {
-        for (ip, port) in [
-            (Ipv4Addr::UNSPECIFIED, 0),
-            (Ipv4Addr::BROADCAST, 65535),
-            (Ipv4Addr::LOCALHOST, 80),
-            (Ipv4Addr::new(1, 2, 3, 4), 258),
-        ] {
-            let address: SockAddr = SocketAddrV4::new(ip, port).into();
-            assert_eq!(decode(as_bytes(&address)), Some((ip, port)));
-        }
-    }
+    use super::numeric;
 
     #[test]
     fn numeric_hosts() {
