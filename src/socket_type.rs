@@ -4,7 +4,6 @@
 //! short loop of a system call and a wait.
 
 pub(crate) mod address;
-pub(crate) mod ancillary;
 mod connect;
 mod create;
 mod face;

@@ -15,13 +15,15 @@ use rustpython_vm::{
 use socket2::SockAddr;
 
 use super::{
-    PySocket, address,
-    ancillary::{self, BufferError, ControlBuffer, Item, Items},
-    receive, send,
+    PySocket, address, receive, send,
     send::Data,
     system::{self, Received},
 };
-use crate::{blocking_bridge::Failure, reactor::Direction};
+use crate::{
+    blocking_bridge::Failure,
+    control_message::{self, BufferError, ControlBuffer, Item, Items},
+    reactor::Direction,
+};
 
 /// One buffer of a message.
 enum Piece {
@@ -184,7 +186,7 @@ pub(super) fn send(
 fn control_space(vm: &VirtualMachine, size: isize) -> Result<ControlBuffer, Failure> {
     let size = usize::try_from(size)
         .ok()
-        .filter(|size| *size <= ancillary::LENGTH_MAX);
+        .filter(|size| *size <= control_message::LENGTH_MAX);
     let size = size.ok_or_else(|| vm.new_value_error("invalid ancillary data buffer length"))?;
     Ok(ControlBuffer::zeroed(size).map_err(|error| control_error(vm, error))?)
 }
@@ -332,7 +334,7 @@ fn result(
     };
     let (items, address) = rest().inspect_err(|_: &Failure| {
         // SAFETY: as the kernel has just filled it in, and no object of the descriptors' numbers is left.
-        unsafe { ancillary::close_descriptors(control) };
+        unsafe { control_message::close_descriptors(control) };
     })?;
     Ok(vm.ctx.new_tuple(vec![
         data,

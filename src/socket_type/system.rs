@@ -9,7 +9,7 @@ use std::{
 
 use socket2::{SockAddr, SockAddrStorage, SockRef};
 
-use super::ancillary::ControlBuffer;
+use crate::control_message::ControlBuffer;
 
 /// `recv(2)` with `MSG_DONTWAIT`.
 pub(super) fn receive(

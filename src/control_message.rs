@@ -2,6 +2,8 @@
 //!
 //! Bytes only, no Python. A control buffer is a row of items; an item is a `struct cmsghdr`, its data, and padding up to
 //! the alignment of a header. The `CMSG_*` macros trust the lengths in the buffer; what is here does not.
+//!
+//! Public for the fuzz targets (`fuzz/`) only: it is no part of the crate's interface.
 
 use std::{mem::offset_of, os::fd::RawFd};
 
@@ -12,19 +14,19 @@ const HEADER: usize = size_of::<libc::cmsghdr>();
 const ALIGNMENT: usize = size_of::<usize>();
 
 /// The largest length of a control buffer: a C `int`'s maximum, which is CPython's limit for any `socklen_t`.
-pub(crate) const LENGTH_MAX: usize = i32::MAX as usize;
+pub const LENGTH_MAX: usize = i32::MAX as usize;
 
 const _: () = assert!(HEADER.is_multiple_of(ALIGNMENT));
 const _: () = assert!(align_of::<libc::cmsghdr>() <= align_of::<Word>());
 
 /// `CMSG_LEN(data)`: the bytes of an item with that many bytes of data, without padding at its end. None above
 /// [`LENGTH_MAX`].
-pub(crate) fn cmsg_len(data: usize) -> Option<usize> {
+pub fn cmsg_len(data: usize) -> Option<usize> {
     data.checked_add(HEADER).filter(|&len| len <= LENGTH_MAX)
 }
 
 /// `CMSG_SPACE(data)`: the bytes that an item with that many bytes of data takes up. None above [`LENGTH_MAX`].
-pub(crate) fn cmsg_space(data: usize) -> Option<usize> {
+pub fn cmsg_space(data: usize) -> Option<usize> {
     // CPython's limit, which takes the padding for full: of lengths that would just fit it refuses one.
     if data > LENGTH_MAX - HEADER - ALIGNMENT {
         return None;
@@ -34,7 +36,7 @@ pub(crate) fn cmsg_space(data: usize) -> Option<usize> {
 
 /// Why a control buffer cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum BufferError {
+pub enum BufferError {
     /// One item alone is longer than [`LENGTH_MAX`]; in Python OSError "ancillary data item too large".
     ItemTooLarge,
     /// All items together are; in Python OSError "too much ancillary data".
@@ -45,19 +47,19 @@ pub(crate) enum BufferError {
 
 /// An item of a control buffer.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Item<'a> {
+pub struct Item<'a> {
     /// The protocol that the item belongs to, such as `SOL_SOCKET`.
-    pub(crate) level: i32,
+    pub level: i32,
     /// What it is in that protocol, such as `SCM_RIGHTS`.
-    pub(crate) kind: i32,
-    pub(crate) data: &'a [u8],
+    pub kind: i32,
+    pub data: &'a [u8],
 }
 
 /// The unit of a control buffer's memory, for its alignment.
 type Word = u64;
 
 /// A control buffer: zeroed or filled memory with the alignment of a header.
-pub(crate) struct ControlBuffer {
+pub struct ControlBuffer {
     words: Vec<Word>,
     /// In bytes; at most what `words` holds.
     len: usize,
@@ -65,7 +67,7 @@ pub(crate) struct ControlBuffer {
 
 impl ControlBuffer {
     /// `len` zero bytes, for recvmsg(2).
-    pub(crate) fn zeroed(len: usize) -> Result<Self, BufferError> {
+    pub fn zeroed(len: usize) -> Result<Self, BufferError> {
         if len > LENGTH_MAX {
             return Err(BufferError::TooMuch);
         }
@@ -79,7 +81,7 @@ impl ControlBuffer {
     }
 
     /// A buffer of these items in this order, for sendmsg(2).
-    pub(crate) fn from_items(items: &[Item<'_>]) -> Result<Self, BufferError> {
+    pub fn from_items(items: &[Item<'_>]) -> Result<Self, BufferError> {
         let mut len = 0_usize;
         for item in items {
             let space = cmsg_space(item.data.len()).ok_or(BufferError::ItemTooLarge)?;
@@ -102,12 +104,12 @@ impl ControlBuffer {
         Ok(buffer)
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.len
     }
 
     /// What goes into `msg_control`; null for an empty buffer, as the kernel expects it.
-    pub(crate) fn as_mut_ptr(&mut self) -> *mut libc::c_void {
+    pub fn as_mut_ptr(&mut self) -> *mut libc::c_void {
         if self.len == 0 {
             std::ptr::null_mut()
         } else {
@@ -116,7 +118,7 @@ impl ControlBuffer {
     }
 
     /// The first `received` bytes, which is what recvmsg(2) left in `msg_controllen`; at most the whole buffer.
-    pub(crate) fn received(&self, received: usize) -> &[u8] {
+    pub fn received(&self, received: usize) -> &[u8] {
         // SAFETY: `words` holds at least `len` initialised bytes, and any alignment is enough for bytes.
         let bytes =
             unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast::<u8>(), self.len) };
@@ -156,14 +158,14 @@ fn write(place: &mut [u8], item: &Item<'_>) {
 /// RuntimeWarning "received malformed or improperly-truncated ancillary data". A buffer that the kernel truncated for
 /// lack of room (`MSG_CTRUNC`) is well-formed: the kernel shortens the last item's length.
 #[derive(Clone)]
-pub(crate) struct Items<'a> {
+pub struct Items<'a> {
     rest: &'a [u8],
     malformed: bool,
 }
 
 impl<'a> Items<'a> {
     /// `control` is what was received, [`ControlBuffer::received`].
-    pub(crate) fn new(control: &'a [u8]) -> Self {
+    pub fn new(control: &'a [u8]) -> Self {
         Self {
             rest: control,
             malformed: false,
@@ -171,7 +173,7 @@ impl<'a> Items<'a> {
     }
 
     /// Whether the walk has met an item with a wrong length. Meaningful once the walk is over.
-    pub(crate) fn is_malformed(&self) -> bool {
+    pub fn is_malformed(&self) -> bool {
         self.malformed
     }
 }
@@ -217,7 +219,7 @@ fn field<const N: usize>(header: &[u8], at: usize) -> Option<[u8; N]> {
 /// The descriptors that the SCM_RIGHTS items of a received control buffer brought into this process, unix(7).
 ///
 /// The kernel installs as many as it reports bytes for, so what is left of a cut descriptor's bytes is none.
-pub(crate) fn descriptors(control: &[u8]) -> impl Iterator<Item = RawFd> + '_ {
+pub fn descriptors(control: &[u8]) -> impl Iterator<Item = RawFd> + '_ {
     Items::new(control)
         .filter(|item| item.level == libc::SOL_SOCKET && item.kind == libc::SCM_RIGHTS)
         .flat_map(|item| {
@@ -233,7 +235,7 @@ pub(crate) fn descriptors(control: &[u8]) -> impl Iterator<Item = RawFd> + '_ {
 /// # Safety
 ///
 /// `control` is as one recvmsg(2) filled it, and nobody else has taken any of its descriptors, or will.
-pub(crate) unsafe fn close_descriptors(control: &[u8]) {
+pub unsafe fn close_descriptors(control: &[u8]) {
     for fd in descriptors(control) {
         // SAFETY: recvmsg(2) made this descriptor for us, and by this function's contract nobody else owns it.
         unsafe { libc::close(fd) };
