@@ -4,7 +4,8 @@
 //! short loop of a system call and a wait.
 
 pub(crate) mod address;
-pub(crate) mod ancillary;
+mod afalg;
+mod ancillary;
 mod arguments;
 mod connect;
 mod create;
@@ -41,6 +42,7 @@ use self::arguments::{Ancillary, Backlog, Flags, InitArgs, OptionLength, OptionS
 use crate::{
     blocking_bridge::{Call, Failure, Timeout},
     reactor::Source,
+    socket_module::integers::CSize,
 };
 
 /// The default timeout of new sockets, in nanoseconds as in [`Timeout`].
@@ -412,16 +414,16 @@ impl PySocket {
     #[pymethod]
     fn recvmsg(
         zelf: &Py<Self>,
-        bufsize: isize,
+        bufsize: CSize,
         Ancillary { ancbufsize, flags }: Ancillary,
         vm: &VirtualMachine,
     ) -> Result<PyTupleRef, Failure> {
-        let Ok(size) = usize::try_from(bufsize) else {
+        let Ok(size) = usize::try_from(bufsize.0) else {
             return Err(vm
                 .new_value_error("negative buffer size in recvmsg()")
                 .into());
         };
-        message::receive(zelf, size, ancbufsize, flags, vm)
+        message::receive(zelf, size, ancbufsize.0, flags.0, vm)
     }
 
     /// Like recvmsg(), but scatter the data into a series of buffers, and return the number of bytes in place of the data.
@@ -432,7 +434,7 @@ impl PySocket {
         Ancillary { ancbufsize, flags }: Ancillary,
         vm: &VirtualMachine,
     ) -> Result<PyTupleRef, Failure> {
-        message::receive_into(zelf, &buffers, ancbufsize, flags, vm)
+        message::receive_into(zelf, &buffers, ancbufsize.0, flags.0, vm)
     }
 
     /// Send data, and return the number of bytes sent: in non-blocking and in timeout mode maybe fewer than there are.
@@ -486,7 +488,6 @@ impl PySocket {
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
         let address = address.filter(|address| !vm.is_none(address));
-        let message = message::Outgoing::new(vm, &buffers, ancdata.into_option().as_ref())?;
         let parsed = match &address {
             Some(address) => Some(address::parse(vm, zelf, address, "sendmsg")?),
             None => None,
@@ -494,7 +495,19 @@ impl PySocket {
         vm.audit("socket.sendmsg", || {
             (zelf.as_object().to_owned(), address.clone().to_pyobject(vm))
         })?;
-        message::send(zelf, &message, flags, parsed.as_ref(), vm)
+        let message = message::Outgoing::new(vm, &buffers, ancdata.into_option().as_ref())?;
+        message::send(zelf, &message, flags.0, parsed.as_ref(), vm)
+    }
+
+    /// Send buffers to an AF_ALG operation socket, with the operation, the initialisation vector and the length of the
+    /// associated data. flags may be MSG_MORE.
+    #[pymethod]
+    fn sendmsg_afalg(
+        zelf: &Py<Self>,
+        args: afalg::Given,
+        vm: &VirtualMachine,
+    ) -> Result<usize, Failure> {
+        afalg::send(zelf, args, vm)
     }
 
     /// Set the socket to blocking (true) or non-blocking mode: settimeout(None) or settimeout(0.0).

@@ -5,7 +5,10 @@ use rustpython_vm::{
     function::{ArgMemoryBuffer, OptionalArg},
 };
 
-use crate::blocking_bridge::Failure;
+use crate::{
+    blocking_bridge::Failure,
+    socket_module::integers::{CInt, CSize},
+};
 
 /// `socket.__init__`'s.
 #[derive(FromArgs)]
@@ -51,10 +54,10 @@ pub(crate) struct OptionLength {
 /// What `recvmsg` and `recvmsg_into` offer beside the data.
 #[derive(FromArgs)]
 pub(crate) struct Ancillary {
-    #[pyarg(positional, default = 0)]
-    pub(super) ancbufsize: isize,
-    #[pyarg(positional, default = 0)]
-    pub(super) flags: i32,
+    #[pyarg(positional, default, py_default = "0")]
+    pub(super) ancbufsize: CSize,
+    #[pyarg(positional, default, py_default = "0")]
+    pub(super) flags: CInt,
 }
 
 /// What `sendmsg` sends beside the data.
@@ -62,8 +65,8 @@ pub(crate) struct Ancillary {
 pub(crate) struct SendMessage {
     #[pyarg(positional, optional, py_default = "()")]
     pub(super) ancdata: OptionalArg<PyObjectRef>,
-    #[pyarg(positional, default = 0)]
-    pub(super) flags: i32,
+    #[pyarg(positional, default, py_default = "0")]
+    pub(super) flags: CInt,
     #[pyarg(positional, default, py_default = "None")]
     pub(super) address: Option<PyObjectRef>,
 }
