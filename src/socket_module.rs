@@ -2,7 +2,7 @@
 
 pub(crate) mod addrinfo;
 mod conversions;
-mod integers;
+pub(crate) mod integers;
 pub(crate) mod name_errors;
 pub(crate) mod names;
 pub(crate) mod resolvers;
@@ -22,6 +22,7 @@ pub(crate) mod _socket {
         function::OptionalArg,
     };
 
+    use super::integers::CInt;
     use crate::{
         blocking_bridge::{self, Failure},
         constants, socket_type,
@@ -45,8 +46,8 @@ pub(crate) mod _socket {
     ///
     /// Return the default timeout in seconds (float) of new socket objects, None when they have none.
     #[pyfunction]
-    fn getdefaulttimeout() -> Option<f64> {
-        socket_type::default_timeout()
+    fn getdefaulttimeout(vm: &VirtualMachine) -> Option<f64> {
+        socket_type::default_timeout_seconds(vm)
     }
 
     /// setdefaulttimeout(timeout)
@@ -62,14 +63,15 @@ pub(crate) mod _socket {
     /// Create a pair of socket objects that are connected to each other; a Unix stream pair by default.
     #[pyfunction]
     fn socketpair(
-        family: OptionalArg<i32>,
-        kind: OptionalArg<i32>,
-        proto: OptionalArg<i32>,
+        family: OptionalArg<CInt>,
+        kind: OptionalArg<CInt>,
+        proto: OptionalArg<CInt>,
         vm: &VirtualMachine,
     ) -> Result<(PyObjectRef, PyObjectRef), Failure> {
-        let family = family.unwrap_or(libc::AF_UNIX);
-        let kind = kind.unwrap_or(libc::SOCK_STREAM);
-        let (one, other) = socket_type::pair(family, kind, proto.unwrap_or(0), vm)?;
+        let family = family.unwrap_or(CInt(libc::AF_UNIX));
+        let kind = kind.unwrap_or(CInt(libc::SOCK_STREAM));
+        let proto = proto.unwrap_or_default();
+        let (one, other) = socket_type::pair(family.0, kind.0, proto.0, vm)?;
         Ok((one.into(), other.into()))
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod address;
 pub(crate) mod ancillary;
 mod connect;
 mod create;
+mod default_timeout;
 mod face;
 mod message;
 mod options;
@@ -30,19 +31,18 @@ use rustpython_vm::{
     builtins::{PyBytesRef, PyTupleRef, PyTypeRef},
     class::PyClassImpl,
     convert::{IntoPyException, ToPyObject},
-    function::{ArgMemoryBuffer, FuncArgs, OptionalArg},
+    function::{FuncArgs, OptionalArg},
     pyclass,
     types::{Constructor, DefaultConstructor, Destructor, Initializer, Representable},
     warn,
 };
 
+use self::receive::IntoArgs;
 use crate::{
     blocking_bridge::{Call, Failure, Timeout},
     reactor::Source,
+    socket_module::integers::{CInt, CSize},
 };
-
-/// The default timeout of new sockets, in nanoseconds as in [`Timeout`].
-static DEFAULT_TIMEOUT: AtomicI64 = AtomicI64::new(Timeout::NONE);
 
 /// `_socket.socket`: an open socket, or a closed or never opened one.
 #[pyclass(module = "_socket", name = "socket")]
@@ -152,20 +152,8 @@ impl PySocket {
 
 impl DefaultConstructor for PySocket {}
 
-#[derive(rustpython_vm::FromArgs)]
-pub(crate) struct InitArgs {
-    #[pyarg(any, default = -1)]
-    family: i32,
-    #[pyarg(any, default = -1)]
-    r#type: i32,
-    #[pyarg(any, default = -1)]
-    proto: i32,
-    #[pyarg(any, default)]
-    fileno: Option<PyObjectRef>,
-}
-
 impl Initializer for PySocket {
-    type Args = InitArgs;
+    type Args = create::InitArgs;
 
     fn init(zelf: &Py<Self>, args: Self::Args, vm: &VirtualMachine) -> PyResult<()> {
         create::init(zelf, &args, vm).map_err(|failure| failure.into_pyexception(vm))
@@ -344,12 +332,18 @@ impl PySocket {
     #[pymethod]
     fn getsockopt(
         zelf: &Py<Self>,
-        level: i32,
-        option: i32,
-        buffersize: OptionalArg<i32>,
+        level: CInt,
+        option: CInt,
+        buffersize: OptionalArg<CInt>,
         vm: &VirtualMachine,
     ) -> Result<PyObjectRef, Failure> {
-        options::get(zelf, level, option, buffersize.unwrap_or(0), vm)
+        options::get(
+            zelf,
+            level.0,
+            option.0,
+            buffersize.unwrap_or_default().0,
+            vm,
+        )
     }
 
     /// setsockopt(level, option, value: int)
@@ -360,16 +354,16 @@ impl PySocket {
     #[pymethod]
     fn setsockopt(
         zelf: &Py<Self>,
-        level: i32,
-        option: i32,
+        level: CInt,
+        option: CInt,
         value: PyObjectRef,
         optlen: OptionalArg<PyObjectRef>,
         vm: &VirtualMachine,
     ) -> Result<(), Failure> {
         options::set(
             zelf,
-            level,
-            option,
+            level.0,
+            option.0,
             &value,
             optlen.into_option().as_ref(),
             vm,
@@ -380,8 +374,9 @@ impl PySocket {
     ///
     /// Enable a server to accept connections. The backlog is at least 0; by default it is a reasonable value.
     #[pymethod]
-    fn listen(zelf: &Py<Self>, backlog: OptionalArg<i32>) -> Result<(), Failure> {
-        let backlog = backlog.unwrap_or(libc::SOMAXCONN.min(128)).max(0);
+    fn listen(zelf: &Py<Self>, backlog: OptionalArg<CInt>) -> Result<(), Failure> {
+        let default = CInt(libc::SOMAXCONN.min(128));
+        let backlog = backlog.unwrap_or(default).0.max(0);
         zelf.with_fd(|fd| socket2::SockRef::from(&fd).listen(backlog))
     }
 
@@ -389,8 +384,8 @@ impl PySocket {
     ///
     /// Shut down the reading side (SHUT_RD), the writing side (SHUT_WR) or both (SHUT_RDWR) of the connection.
     #[pymethod]
-    fn shutdown(zelf: &Py<Self>, flag: i32) -> Result<(), Failure> {
-        zelf.with_fd(|fd| system::shutdown(fd, flag))
+    fn shutdown(zelf: &Py<Self>, flag: CInt) -> Result<(), Failure> {
+        zelf.with_fd(|fd| system::shutdown(fd, flag.0))
     }
 
     /// recv(buffersize[, flags]) -> data
@@ -400,14 +395,13 @@ impl PySocket {
     #[pymethod]
     fn recv(
         zelf: &Py<Self>,
-        buffersize: isize,
-        flags: OptionalArg<i32>,
+        buffersize: CSize,
+        flags: OptionalArg<CInt>,
         vm: &VirtualMachine,
     ) -> Result<PyBytesRef, Failure> {
-        let size = size_argument(vm, buffersize, "recv")?;
-        Ok(vm
-            .ctx
-            .new_bytes(receive::receive(zelf, size, flags.unwrap_or(0), vm)?))
+        let size = receive::size_argument(vm, buffersize, "recv")?;
+        let data = receive::receive(zelf, size, flags.unwrap_or_default().0, vm)?;
+        Ok(vm.ctx.new_bytes(data))
     }
 
     /// recv_into(buffer[, nbytes[, flags]]) -> nbytes_read
@@ -415,8 +409,8 @@ impl PySocket {
     /// A version of recv() that stores its data into a buffer, up to nbytes of it or, if that is 0, all.
     #[pymethod]
     fn recv_into(zelf: &Py<Self>, args: IntoArgs, vm: &VirtualMachine) -> Result<usize, Failure> {
-        let (limit, flags) = args.check(vm, "recv_into")?;
-        receive::receive_into(zelf, &args.buffer, limit, flags, vm)
+        let (buffer, limit, flags) = args.check(vm, "recv_into")?;
+        receive::receive_into(zelf, &buffer, limit, flags, vm)
     }
 
     /// recvfrom(buffersize[, flags]) -> (data, address info)
@@ -425,12 +419,13 @@ impl PySocket {
     #[pymethod]
     fn recvfrom(
         zelf: &Py<Self>,
-        buffersize: isize,
-        flags: OptionalArg<i32>,
+        buffersize: CSize,
+        flags: OptionalArg<CInt>,
         vm: &VirtualMachine,
     ) -> Result<(PyBytesRef, PyObjectRef), Failure> {
-        let size = size_argument(vm, buffersize, "recvfrom")?;
-        let (data, address) = receive::receive_from(zelf, size, flags.unwrap_or(0), vm)?;
+        let size = receive::size_argument(vm, buffersize, "recvfrom")?;
+        let flags = flags.unwrap_or_default().0;
+        let (data, address) = receive::receive_from(zelf, size, flags, vm)?;
         Ok((
             vm.ctx.new_bytes(data),
             address::to_python(vm, &address, zelf.proto())?,
@@ -446,8 +441,8 @@ impl PySocket {
         args: IntoArgs,
         vm: &VirtualMachine,
     ) -> Result<(usize, PyObjectRef), Failure> {
-        let (limit, flags) = args.check(vm, "recvfrom_into")?;
-        let (received, address) = receive::receive_from_into(zelf, &args.buffer, limit, flags, vm)?;
+        let (buffer, limit, flags) = args.check(vm, "recvfrom_into")?;
+        let (received, address) = receive::receive_from_into(zelf, &buffer, limit, flags, vm)?;
         Ok((received, address::to_python(vm, &address, zelf.proto())?))
     }
 
@@ -498,11 +493,11 @@ impl PySocket {
     fn send(
         zelf: &Py<Self>,
         data: PyObjectRef,
-        flags: OptionalArg<i32>,
+        flags: OptionalArg<CInt>,
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
         let data = send::Data::new(vm, data)?;
-        send::send(zelf, &data, flags.unwrap_or(0), None, vm)
+        send::send(zelf, &data, flags.unwrap_or_default().0, None, vm)
     }
 
     /// sendall(data[, flags])
@@ -512,11 +507,11 @@ impl PySocket {
     fn sendall(
         zelf: &Py<Self>,
         data: PyObjectRef,
-        flags: OptionalArg<i32>,
+        flags: OptionalArg<CInt>,
         vm: &VirtualMachine,
     ) -> Result<(), Failure> {
         let data = send::Data::new(vm, data)?;
-        send::send_all(zelf, &data, flags.unwrap_or(0), vm)
+        send::send_all(zelf, &data, flags.unwrap_or_default().0, vm)
     }
 
     /// sendto(data[, flags], address) -> count
@@ -653,43 +648,11 @@ impl PySocket {
 pub(crate) use self::{
     create::pair,
     face::register as register_face,
-    options::{default_timeout, set_default_timeout},
+    options::{default_timeout_seconds, set_default_timeout},
     race::{Plan, Target, race},
 };
 
 /// The class, for the module.
 pub(crate) fn class() -> PyTypeRef {
     PySocket::make_static_type()
-}
-
-fn size_argument(vm: &VirtualMachine, size: isize, caller: &str) -> Result<usize, Failure> {
-    usize::try_from(size).map_err(|_| {
-        vm.new_value_error(format!("negative buffersize in {caller}"))
-            .into()
-    })
-}
-
-/// The arguments of the calls that receive into one buffer.
-#[derive(rustpython_vm::FromArgs)]
-struct IntoArgs {
-    #[pyarg(any)]
-    buffer: ArgMemoryBuffer,
-    #[pyarg(any, default = 0)]
-    nbytes: isize,
-    #[pyarg(any, default = 0)]
-    flags: i32,
-}
-
-impl IntoArgs {
-    /// How many bytes to receive at most, and the flags.
-    fn check(&self, vm: &VirtualMachine, caller: &str) -> Result<(usize, i32), Failure> {
-        let size = size_argument(vm, self.nbytes, caller)?;
-        match size {
-            0 => Ok((self.buffer.len(), self.flags)),
-            size if size > self.buffer.len() => Err(vm
-                .new_value_error("nbytes is greater than the length of the buffer")
-                .into()),
-            size => Ok((size, self.flags)),
-        }
-    }
 }

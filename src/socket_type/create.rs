@@ -5,20 +5,37 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use rustpython_vm::{AsObject, Py, PyObject, PyObjectRef, PyPayload, PyRef, VirtualMachine};
+use rustpython_vm::{
+    AsObject, Py, PyObject, PyObjectRef, PyPayload, PyRef, TryFromBorrowedObject, VirtualMachine,
+};
 use socket2::{SockRef, Socket};
 
-use super::{DEFAULT_TIMEOUT, InitArgs, PySocket, face};
+use super::{PySocket, default_timeout, face};
 use crate::{
     blocking_bridge::{Failure, Timeout},
     reactor::{Source, with_more_descriptors},
+    socket_module::integers::CInt,
 };
 
 /// What a descriptor is: the three attributes of every socket.
+#[derive(Clone, Copy)]
 struct Attributes {
     family: i32,
     kind: i32,
     proto: i32,
+}
+
+/// The arguments of `socket.__init__`. -1 stands for what is not given.
+#[derive(rustpython_vm::FromArgs)]
+pub(crate) struct InitArgs {
+    #[pyarg(any, default = CInt(-1), py_default = "-1")]
+    family: CInt,
+    #[pyarg(any, default = CInt(-1), py_default = "-1")]
+    r#type: CInt,
+    #[pyarg(any, default = CInt(-1), py_default = "-1")]
+    proto: CInt,
+    #[pyarg(any, default)]
+    fileno: Option<PyObjectRef>,
 }
 
 /// `socket.__init__`. A socket initialised anew closes what it had.
@@ -27,30 +44,33 @@ pub(super) fn init(
     args: &InitArgs,
     vm: &VirtualMachine,
 ) -> Result<(), Failure> {
-    let InitArgs {
-        family,
-        r#type: kind,
-        proto,
-        fileno,
-    } = args;
-    vm.audit("socket.__new__", || {
-        (socket.as_object().to_owned(), *family, *kind, *proto)
-    })?;
     let wanted = Attributes {
-        family: *family,
-        kind: *kind,
-        proto: *proto,
+        family: args.family.0,
+        kind: args.r#type.0,
+        proto: args.proto.0,
     };
-    let (fd, attributes) = match fileno.as_ref().filter(|fileno| !vm.is_none(fileno)) {
+    vm.audit("socket.__new__", || {
+        let Attributes {
+            family,
+            kind,
+            proto,
+        } = wanted;
+        (socket.as_object().to_owned(), family, kind, proto)
+    })?;
+    let (fd, attributes) = match args.fileno.as_ref().filter(|fileno| !vm.is_none(fileno)) {
         Some(fileno) => adopt(descriptor_argument(fileno, vm)?, wanted)?,
         None => open(wanted)?,
     };
-    settle(socket, fd, &attributes)
+    settle(socket, fd, &attributes, vm)?;
+    // What `makefile` made before belongs to the descriptor that is gone.
+    socket.io_refs.store(0, Ordering::Relaxed);
+    socket.closed.store(false, Ordering::Relaxed);
+    Ok(())
 }
 
 /// The descriptor that Python code hands over. Whatever else goes wrong later, it stays the caller's until adopted.
 fn descriptor_argument(fileno: &PyObject, vm: &VirtualMachine) -> Result<RawFd, Failure> {
-    let fd: i32 = fileno.try_index(vm)?.try_to_primitive(vm)?;
+    let CInt(fd) = CInt::try_from_borrowed_object(vm, fileno)?;
     if fd < 0 {
         return Err(vm.new_value_error("negative file descriptor").into());
     }
@@ -117,12 +137,17 @@ fn open(wanted: Attributes) -> Result<(OwnedFd, Attributes), Failure> {
     Ok((socket.into(), attributes))
 }
 
-fn settle(socket: &PySocket, fd: OwnedFd, attributes: &Attributes) -> Result<(), Failure> {
+fn settle(
+    socket: &PySocket,
+    fd: OwnedFd,
+    attributes: &Attributes,
+    vm: &VirtualMachine,
+) -> Result<(), Failure> {
     let source = Arc::new(Source::new(fd));
     let timeout = if attributes.kind & libc::SOCK_NONBLOCK != 0 {
         0
     } else {
-        DEFAULT_TIMEOUT.load(Ordering::Relaxed)
+        default_timeout::get(vm)
     };
     if timeout != Timeout::NONE {
         source.set_nonblocking(true).transpose()?;
@@ -158,7 +183,7 @@ pub(crate) fn pair(
         with_more_descriptors(|| Socket::pair(family.into(), kind.into(), protocol))?;
     let settled = |fd: Socket| {
         let socket = PySocket::default();
-        settle(&socket, fd.into(), &attributes)?;
+        settle(&socket, fd.into(), &attributes, vm)?;
         Ok::<_, Failure>(socket.into_ref(&vm.ctx))
     };
     Ok((settled(one)?, settled(other)?))
@@ -176,7 +201,7 @@ pub(super) fn accepted(
         proto: listener.proto(),
     };
     let socket = PySocket::default();
-    settle(&socket, fd, &attributes)?;
+    settle(&socket, fd, &attributes, vm)?;
     // As on CPython: without a default timeout, the connection of a listener with a timeout starts in blocking mode. It does
     // so of itself, as O_NONBLOCK is not inherited on Linux.
     face::share_members(listener, &socket);

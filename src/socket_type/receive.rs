@@ -2,13 +2,16 @@
 
 use std::{io, mem::MaybeUninit, os::fd::BorrowedFd};
 
-use rustpython_vm::{VirtualMachine, function::ArgMemoryBuffer};
+use rustpython_vm::{
+    AsObject, PyObjectRef, PyResult, TryFromObject, VirtualMachine, function::ArgMemoryBuffer,
+};
 use socket2::SockAddr;
 
 use super::{PySocket, system};
 use crate::{
     blocking_bridge::{Call, Failure, Wake},
     reactor::{Direction, has_events},
+    socket_module::integers::{CInt, CSize},
 };
 
 /// Up to this size, data is received on the stack and copied to a `bytes` of its exact length.
@@ -208,4 +211,60 @@ fn wait_for_rest(call: &mut Call<'_>, tick: u32) -> Result<bool, Failure> {
             Err(failure) => Err(failure),
         },
     }
+}
+
+pub(super) fn size_argument(vm: &VirtualMachine, size: CSize, caller: &str) -> PyResult<usize> {
+    usize::try_from(size.0)
+        .map_err(|_| vm.new_value_error(format!("negative buffersize in {caller}")))
+}
+
+/// The arguments of the calls that receive into one buffer.
+#[derive(rustpython_vm::FromArgs)]
+pub(super) struct IntoArgs {
+    #[pyarg(any)]
+    buffer: PyObjectRef,
+    #[pyarg(any, default)]
+    nbytes: CSize,
+    #[pyarg(any, default)]
+    flags: CInt,
+}
+
+impl IntoArgs {
+    /// The buffer, how many bytes to receive at most, and the flags.
+    pub(super) fn check(
+        self,
+        vm: &VirtualMachine,
+        caller: &str,
+    ) -> PyResult<(ArgMemoryBuffer, usize, i32)> {
+        let buffer = writable_buffer(vm, self.buffer, caller)?;
+        let limit = match size_argument(vm, self.nbytes, caller)? {
+            0 => buffer.len(),
+            size if size > buffer.len() => {
+                return Err(vm.new_value_error("buffer too small for requested bytes"));
+            }
+            size => size,
+        };
+        Ok((buffer, limit, self.flags.0))
+    }
+}
+
+fn writable_buffer(
+    vm: &VirtualMachine,
+    object: PyObjectRef,
+    caller: &str,
+) -> PyResult<ArgMemoryBuffer> {
+    let class = if vm.is_none(&object) {
+        "None".to_owned()
+    } else {
+        object.class().name().to_string()
+    };
+    ArgMemoryBuffer::try_from_object(vm, object).map_err(|error| {
+        if error.fast_isinstance(vm.ctx.exceptions.type_error) {
+            vm.new_type_error(format!(
+                "{caller}() argument 1 must be read-write bytes-like object, not {class}"
+            ))
+        } else {
+            error
+        }
+    })
 }
