@@ -22,6 +22,7 @@ import io
 import os
 import sys
 from enum import IntEnum, IntFlag
+from operator import index
 
 import _socket
 from _socket import *
@@ -350,7 +351,8 @@ class socket(_socket.socket):
 
     def set_inheritable(self, inheritable):
         """set_inheritable(flag): let child processes inherit the descriptor, or not."""
-        os.set_inheritable(self._open_fileno(), inheritable)
+        # The VM's function takes nothing but a bool.
+        os.set_inheritable(self._open_fileno(), bool(index(inheritable)))
 
     def _open_fileno(self):
         # Not left to `os`: on RustPython its OSErrors have five arguments.

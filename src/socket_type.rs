@@ -175,16 +175,18 @@ impl Representable for PySocket {
 impl Destructor for PySocket {
     fn del(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult<()> {
         if zelf.number() >= 0 {
-            let text = match zelf.as_object().repr(vm) {
-                Ok(repr) => format!("unclosed {repr}"),
-                Err(_) => "unclosed <socket>".to_owned(),
+            let repr = match zelf.as_object().repr(vm) {
+                Ok(repr) => repr.to_string_lossy().into_owned(),
+                Err(_) => "<socket>".to_owned(),
             };
+            let text = vm.ctx.new_str(format!("unclosed {repr}"));
             let category = vm.ctx.exceptions.resource_warning.to_owned();
             let source = Some(zelf.as_object().to_owned());
-            let warned = warn::warn(vm.ctx.new_str(text).into(), Some(category), 1, source, vm);
+            let warned = warn::warn(text.into(), Some(category), 1, source, vm);
             // A finaliser has nobody to raise to; a warning turned into an error is reported, as elsewhere.
             if let Err(exception) = warned {
-                vm.run_unraisable(exception, None, zelf.as_object().to_owned());
+                let doing = format!("Exception ignored while finalizing socket {repr}");
+                vm.run_unraisable(exception, Some(doing), vm.ctx.none());
             }
         }
         let _ = zelf.close_source(vm);
@@ -409,7 +411,8 @@ impl PySocket {
     /// A version of recv() that stores its data into a buffer, up to nbytes of it or, if that is 0, all.
     #[pymethod]
     fn recv_into(zelf: &Py<Self>, args: IntoArgs, vm: &VirtualMachine) -> Result<usize, Failure> {
-        let (buffer, limit, flags) = args.check(vm, "recv_into")?;
+        let (buffer, limit, flags) =
+            args.check(vm, "recv_into", "buffer too small for requested bytes")?;
         receive::receive_into(zelf, &buffer, limit, flags, vm)
     }
 
@@ -441,7 +444,8 @@ impl PySocket {
         args: IntoArgs,
         vm: &VirtualMachine,
     ) -> Result<(usize, PyObjectRef), Failure> {
-        let (buffer, limit, flags) = args.check(vm, "recvfrom_into")?;
+        let too_small = "nbytes is greater than the length of the buffer";
+        let (buffer, limit, flags) = args.check(vm, "recvfrom_into", too_small)?;
         let (received, address) = receive::receive_from_into(zelf, &buffer, limit, flags, vm)?;
         Ok((received, address::to_python(vm, &address, zelf.proto())?))
     }
@@ -541,7 +545,6 @@ impl PySocket {
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
         let address = address.into_option().filter(|address| !vm.is_none(address));
-        let message = message::Outgoing::new(vm, &buffers, ancdata.into_option().as_ref())?;
         let parsed = match &address {
             Some(address) => Some(address::parse(
                 vm,
@@ -555,6 +558,7 @@ impl PySocket {
         vm.audit("socket.sendmsg", || {
             (zelf.as_object().to_owned(), address.clone().to_pyobject(vm))
         })?;
+        let message = message::Outgoing::new(vm, &buffers, ancdata.into_option().as_ref())?;
         message::send(zelf, &message, flags.unwrap_or(0), parsed.as_ref(), vm)
     }
 

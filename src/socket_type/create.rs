@@ -6,7 +6,8 @@ use std::{
 };
 
 use rustpython_vm::{
-    AsObject, Py, PyObject, PyObjectRef, PyPayload, PyRef, TryFromBorrowedObject, VirtualMachine,
+    AsObject, Py, PyObject, PyObjectRef, PyPayload, PyRef, PyResult, TryFromBorrowedObject,
+    VirtualMachine,
 };
 use socket2::{SockRef, Socket};
 
@@ -23,6 +24,18 @@ struct Attributes {
     family: i32,
     kind: i32,
     proto: i32,
+}
+
+impl Attributes {
+    /// With a TCP socket's for those that are not given, which are -1.
+    fn or_default(self) -> Self {
+        let or = |value: i32, default| if value == -1 { default } else { value };
+        Self {
+            family: or(self.family, libc::AF_INET),
+            kind: or(self.kind, libc::SOCK_STREAM),
+            proto: or(self.proto, 0),
+        }
+    }
 }
 
 /// The arguments of `socket.__init__`. -1 stands for what is not given.
@@ -49,23 +62,40 @@ pub(super) fn init(
         kind: args.r#type.0,
         proto: args.proto.0,
     };
-    vm.audit("socket.__new__", || {
-        let Attributes {
-            family,
-            kind,
-            proto,
-        } = wanted;
-        (socket.as_object().to_owned(), family, kind, proto)
+    let fileno = args.fileno.as_ref().filter(|fileno| !vm.is_none(fileno));
+    audit(vm, socket, || {
+        // On CPython the Python class is what fills in the defaults.
+        if fileno.is_none() && face::is_derived(socket, vm) {
+            wanted.or_default()
+        } else {
+            wanted
+        }
     })?;
-    let (fd, attributes) = match args.fileno.as_ref().filter(|fileno| !vm.is_none(fileno)) {
+    let (fd, attributes) = match fileno {
         Some(fileno) => adopt(descriptor_argument(fileno, vm)?, wanted)?,
-        None => open(wanted)?,
+        None => open(wanted.or_default())?,
     };
     settle(socket, fd, &attributes, vm)?;
     // What `makefile` made before belongs to the descriptor that is gone.
     socket.io_refs.store(0, Ordering::Relaxed);
     socket.closed.store(false, Ordering::Relaxed);
     Ok(())
+}
+
+/// Raises the audit event of a new socket object.
+fn audit(
+    vm: &VirtualMachine,
+    socket: &Py<PySocket>,
+    attributes: impl FnOnce() -> Attributes,
+) -> PyResult<()> {
+    vm.audit("socket.__new__", || {
+        let Attributes {
+            family,
+            kind,
+            proto,
+        } = attributes();
+        (socket.as_object().to_owned(), family, kind, proto)
+    })
 }
 
 /// The descriptor that Python code hands over. Whatever else goes wrong later, it stays the caller's until adopted.
@@ -121,13 +151,7 @@ fn attributes_of(socket: &Socket, wanted: Attributes) -> Result<Attributes, Fail
     })
 }
 
-fn open(wanted: Attributes) -> Result<(OwnedFd, Attributes), Failure> {
-    let or = |value: i32, default| if value == -1 { default } else { value };
-    let attributes = Attributes {
-        family: or(wanted.family, libc::AF_INET),
-        kind: or(wanted.kind, libc::SOCK_STREAM),
-        proto: or(wanted.proto, 0),
-    };
+fn open(attributes: Attributes) -> Result<(OwnedFd, Attributes), Failure> {
     let open = || {
         let proto = (attributes.proto != 0).then(|| attributes.proto.into());
         // Not inheritable (PEP 446): socket2 sets SOCK_CLOEXEC.
@@ -200,12 +224,11 @@ pub(super) fn accepted(
         kind: listener.kind.load(Ordering::Relaxed),
         proto: listener.proto(),
     };
-    let socket = PySocket::default();
-    settle(&socket, fd, &attributes, vm)?;
+    let socket = PySocket::default().into_ref_with_type(vm, face::class_of(listener))?;
+    audit(vm, &socket, || attributes)?;
     // As on CPython: without a default timeout, the connection of a listener with a timeout starts in blocking mode. It does
     // so of itself, as O_NONBLOCK is not inherited on Linux.
+    settle(&socket, fd, &attributes, vm)?;
     face::share_members(listener, &socket);
-    Ok(socket
-        .into_ref_with_type(vm, face::class_of(listener))?
-        .into())
+    Ok(socket.into())
 }

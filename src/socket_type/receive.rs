@@ -235,13 +235,12 @@ impl IntoArgs {
         self,
         vm: &VirtualMachine,
         caller: &str,
+        too_small: &'static str,
     ) -> PyResult<(ArgMemoryBuffer, usize, i32)> {
         let buffer = writable_buffer(vm, self.buffer, caller)?;
         let limit = match size_argument(vm, self.nbytes, caller)? {
             0 => buffer.len(),
-            size if size > buffer.len() => {
-                return Err(vm.new_value_error("buffer too small for requested bytes"));
-            }
+            size if size > buffer.len() => return Err(vm.new_value_error(too_small)),
             size => size,
         };
         Ok((buffer, limit, self.flags.0))

@@ -231,13 +231,13 @@ def run_python(*args, executable=sys.executable, timeout=120, **kwargs):
 
 
 @functools.lru_cache(None)
-def find_cpython():
-    """Path of a CPython of 3.8 or later on this machine: REACTOR_TEST_CPYTHON, else searched on PATH; None if there is none."""
+def find_cpython(version=(3, 8)):
+    """Path of a CPython of that version or later: REACTOR_TEST_CPYTHON, else searched on PATH; None if there is none."""
     named = os.environ.get("REACTOR_TEST_CPYTHON")
     places = os.environ.get("PATH", os.defpath).split(os.pathsep)
     names = ("python3.14", "python3.13", "python3.12", "python3.11", "python3")
     candidates = [named] if named else [shutil.which(name, path=place) for name in names for place in places]
-    probe = "import sys, socket; print(sys.implementation.name, sys.version_info >= (3, 8))"
+    probe = f"import sys, socket; print(sys.implementation.name, sys.version_info >= {version})"
     for path in dict.fromkeys(filter(None, candidates)):
         # A version manager's shim exists without working, hence the trial.
         try:
@@ -249,11 +249,12 @@ def find_cpython():
     return None
 
 
-def need_cpython():
+def need_cpython(version=(3, 8)):
     """The CPython, or a skip that says what is missing."""
-    path = find_cpython()
+    path = find_cpython(version)
     if path is None:
-        raise unittest.SkipTest("no CPython >= 3.8 on PATH (REACTOR_TEST_CPYTHON names one)")
+        name = ".".join(map(str, version))
+        raise unittest.SkipTest(f"no CPython >= {name} on PATH (REACTOR_TEST_CPYTHON names one)")
     return path
 
 
