@@ -21,6 +21,7 @@ pub(crate) mod _socket {
         builtins::{PyModule, PyTypeRef},
     };
 
+    use super::integers::CInt;
     use crate::{
         blocking_bridge::{self, Failure},
         constants, socket_type,
@@ -42,8 +43,8 @@ pub(crate) mod _socket {
 
     /// Return the default timeout in seconds (float) of new socket objects, None when they have none.
     #[pyfunction]
-    fn getdefaulttimeout() -> Option<f64> {
-        socket_type::default_timeout()
+    fn getdefaulttimeout(vm: &VirtualMachine) -> Option<f64> {
+        socket_type::default_timeout_seconds(vm)
     }
 
     /// Set the default timeout in seconds (float) of new socket objects; None means that they have none.
@@ -54,12 +55,12 @@ pub(crate) mod _socket {
 
     #[derive(FromArgs)]
     struct PairArgs {
-        #[pyarg(positional, default = libc::AF_UNIX, py_default = "AF_UNIX")]
-        family: i32,
-        #[pyarg(positional, default = libc::SOCK_STREAM, py_default = "SOCK_STREAM")]
-        r#type: i32,
-        #[pyarg(positional, default = 0)]
-        proto: i32,
+        #[pyarg(positional, default = CInt(libc::AF_UNIX), py_default = "AF_UNIX")]
+        family: CInt,
+        #[pyarg(positional, default = CInt(libc::SOCK_STREAM), py_default = "SOCK_STREAM")]
+        r#type: CInt,
+        #[pyarg(positional, default, py_default = "0")]
+        proto: CInt,
     }
 
     /// Create a pair of socket objects that are connected to each other; a Unix stream pair by default.
@@ -72,7 +73,7 @@ pub(crate) mod _socket {
         }: PairArgs,
         vm: &VirtualMachine,
     ) -> Result<(PyObjectRef, PyObjectRef), Failure> {
-        let (one, other) = socket_type::pair(family, r#type, proto, vm)?;
+        let (one, other) = socket_type::pair(family.0, r#type.0, proto.0, vm)?;
         Ok((one.into(), other.into()))
     }
 

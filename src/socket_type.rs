@@ -9,6 +9,7 @@ mod ancillary;
 mod arguments;
 mod connect;
 mod create;
+mod default_timeout;
 mod face;
 mod message;
 mod options;
@@ -42,11 +43,8 @@ use self::arguments::{Ancillary, Backlog, Flags, InitArgs, OptionLength, OptionS
 use crate::{
     blocking_bridge::{Call, Failure, Timeout},
     reactor::Source,
-    socket_module::integers::CSize,
+    socket_module::integers::{CInt, CSize},
 };
-
-/// The default timeout of new sockets, in nanoseconds as in [`Timeout`].
-static DEFAULT_TIMEOUT: AtomicI64 = AtomicI64::new(Timeout::NONE);
 
 /// One end of a network conversation: an open socket, or a closed or never opened one.
 ///
@@ -181,16 +179,18 @@ impl Representable for PySocket {
 impl Destructor for PySocket {
     fn del(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult<()> {
         if zelf.number() >= 0 {
-            let text = match zelf.as_object().repr(vm) {
-                Ok(repr) => format!("unclosed {repr}"),
-                Err(_) => "unclosed <socket>".to_owned(),
+            let repr = match zelf.as_object().repr(vm) {
+                Ok(repr) => repr.to_string_lossy().into_owned(),
+                Err(_) => "<socket>".to_owned(),
             };
+            let text = vm.ctx.new_str(format!("unclosed {repr}"));
             let category = vm.ctx.exceptions.resource_warning.to_owned();
             let source = Some(zelf.as_object().to_owned());
-            let warned = warn::warn(vm.ctx.new_str(text).into(), Some(category), 1, source, vm);
+            let warned = warn::warn(text.into(), Some(category), 1, source, vm);
             // A finaliser has nobody to raise to; a warning turned into an error is reported, as elsewhere.
             if let Err(exception) = warned {
-                vm.run_unraisable(exception, None, zelf.as_object().to_owned());
+                let doing = format!("Exception ignored while finalizing socket {repr}");
+                vm.run_unraisable(exception, Some(doing), vm.ctx.none());
             }
         }
         let _ = zelf.close_source(vm);
@@ -314,12 +314,12 @@ impl PySocket {
     #[pymethod]
     fn getsockopt(
         zelf: &Py<Self>,
-        level: i32,
-        option: i32,
+        level: CInt,
+        option: CInt,
         OptionSize { buffersize }: OptionSize,
         vm: &VirtualMachine,
     ) -> Result<PyObjectRef, Failure> {
-        options::get(zelf, level, option, buffersize, vm)
+        options::get(zelf, level.0, option.0, buffersize.0, vm)
     }
 
     /// Set a socket option. The value is an integer, a bytes-like object, or None together with optlen: then the kernel
@@ -327,16 +327,16 @@ impl PySocket {
     #[pymethod]
     fn setsockopt(
         zelf: &Py<Self>,
-        level: i32,
-        option: i32,
+        level: CInt,
+        option: CInt,
         value: PyObjectRef,
         OptionLength { optlen }: OptionLength,
         vm: &VirtualMachine,
     ) -> Result<(), Failure> {
         options::set(
             zelf,
-            level,
-            option,
+            level.0,
+            option.0,
             &value,
             optlen.into_option().as_ref(),
             vm,
@@ -346,13 +346,13 @@ impl PySocket {
     /// Enable a server to accept connections. The backlog bounds those that wait to be accepted; it is at least 0.
     #[pymethod]
     fn listen(zelf: &Py<Self>, Backlog { backlog }: Backlog) -> Result<(), Failure> {
-        zelf.with_fd(|fd| socket2::SockRef::from(&fd).listen(backlog.max(0)))
+        zelf.with_fd(|fd| socket2::SockRef::from(&fd).listen(backlog.0.max(0)))
     }
 
     /// Shut down the reading side (SHUT_RD), the writing side (SHUT_WR) or both (SHUT_RDWR) of the connection.
     #[pymethod]
-    fn shutdown(zelf: &Py<Self>, flag: i32) -> Result<(), Failure> {
-        zelf.with_fd(|fd| system::shutdown(fd, flag))
+    fn shutdown(zelf: &Py<Self>, flag: CInt) -> Result<(), Failure> {
+        zelf.with_fd(|fd| system::shutdown(fd, flag.0))
     }
 
     /// Receive up to buffersize bytes. When no data is available, block until at least one byte is there or the remote end
@@ -360,12 +360,13 @@ impl PySocket {
     #[pymethod]
     fn recv(
         zelf: &Py<Self>,
-        buffersize: isize,
+        buffersize: CSize,
         Flags { flags }: Flags,
         vm: &VirtualMachine,
     ) -> Result<PyBytesRef, Failure> {
         let size = arguments::size(vm, buffersize, "recv")?;
-        Ok(vm.ctx.new_bytes(receive::receive(zelf, size, flags, vm)?))
+        let data = receive::receive(zelf, size, flags.0, vm)?;
+        Ok(vm.ctx.new_bytes(data))
     }
 
     /// Receive into a buffer: up to nbytes or, if that is 0, as many as it holds. Return the number of bytes received.
@@ -375,19 +376,21 @@ impl PySocket {
         args: arguments::Into,
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
-        let limit = args.limit(vm, "recv_into")?;
-        receive::receive_into(zelf, &args.buffer, limit, args.flags, vm)
+        let (buffer, limit, flags) =
+            args.check(vm, "recv_into", "buffer too small for requested bytes")?;
+        receive::receive_into(zelf, &buffer, limit, flags, vm)
     }
 
     /// Like recv(buffersize, flags), but return the data and the sender's address.
     #[pymethod]
     fn recvfrom(
         zelf: &Py<Self>,
-        buffersize: isize,
+        buffersize: CSize,
         Flags { flags }: Flags,
         vm: &VirtualMachine,
     ) -> Result<(PyBytesRef, PyObjectRef), Failure> {
         let size = arguments::size(vm, buffersize, "recvfrom")?;
+        let flags = flags.0;
         let (data, address) = receive::receive_from(zelf, size, flags, vm)?;
         Ok((
             vm.ctx.new_bytes(data),
@@ -402,9 +405,9 @@ impl PySocket {
         args: arguments::Into,
         vm: &VirtualMachine,
     ) -> Result<(usize, PyObjectRef), Failure> {
-        let limit = args.limit(vm, "recvfrom_into")?;
-        let (received, address) =
-            receive::receive_from_into(zelf, &args.buffer, limit, args.flags, vm)?;
+        let too_small = "nbytes is greater than the length of the buffer";
+        let (buffer, limit, flags) = args.check(vm, "recvfrom_into", too_small)?;
+        let (received, address) = receive::receive_from_into(zelf, &buffer, limit, flags, vm)?;
         Ok((received, address::from_kernel(vm, zelf, &address)?))
     }
 
@@ -446,7 +449,7 @@ impl PySocket {
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
         let data = send::Data::new(vm, data)?;
-        send::send(zelf, &data, flags, None, vm)
+        send::send(zelf, &data, flags.0, None, vm)
     }
 
     /// Send all of data. If an error occurs, it is impossible to tell how much data has been sent.
@@ -458,7 +461,7 @@ impl PySocket {
         vm: &VirtualMachine,
     ) -> Result<(), Failure> {
         let data = send::Data::new(vm, data)?;
-        send::send_all(zelf, &data, flags, vm)
+        send::send_all(zelf, &data, flags.0, vm)
     }
 
     /// sendto(data, address) or sendto(data, flags, address): like send(), for a socket that is not connected. Return the
@@ -594,7 +597,7 @@ impl PySocket {
 pub(crate) use self::{
     create::pair,
     face::register as register_face,
-    options::{default_timeout, set_default_timeout},
+    options::{default_timeout_seconds, set_default_timeout},
     race::{Plan, Target, race},
 };
 

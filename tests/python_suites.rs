@@ -156,6 +156,7 @@ suites! {
     fork: 300,
     many_threads: 400,
     regressions: 100,
+    behaviour: 200,
     bad_input: 200,
     socket_data: 200,
     socket_type: 200,

@@ -26,6 +26,8 @@ NOT_HERE = {
 ONLY_HERE = {
     "_register_face": "ties the native class to the Python class",
     "_SEND_BLOCK": "a private constant of the module",
+    "_SENDFILE_BLOCK": "a private constant of the module",
+    "_index": "what operator.index is here",
     "_family_members": "the members of the enumerations by value, for the fast way",
     "_kind_members": "the members of the enumerations by value, for the fast way",
     "_members": "the members of the enumerations by value, for the fast way",
