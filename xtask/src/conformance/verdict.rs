@@ -1,0 +1,132 @@
+//! What a module's two runs mean: ours, and CPython's own in the same surroundings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    expected::{Entry, Kind},
+    process::{Outcome, Record, Run},
+};
+
+/// What one test shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finding {
+    Passes,
+    /// Skipped, as by CPython.
+    SkippedByBoth,
+    /// CPython fails it here as well: this machine lacks what it needs.
+    FailsOnBoth,
+    /// CPython runs it, we skip it.
+    Skipped,
+    /// CPython does not fail it, we do.
+    Fails,
+    /// CPython passes it, and it is not among ours.
+    Absent,
+    /// Listed as one that does not end.
+    NotRun,
+}
+
+/// The verdict on one module.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    pub passed: usize,
+    pub skipped: usize,
+    /// Failures that CPython has here as well.
+    pub shared: Vec<String>,
+    /// Failures that the list names.
+    pub expected: usize,
+    /// All that must not be, each in one line.
+    pub problems: Vec<String>,
+    /// The entries that fit some test, by their place in the list.
+    pub used: BTreeSet<usize>,
+}
+
+/// A test's record, or the refusal of its whole module.
+fn of<'a>(run: &'a Run, test: &str) -> Option<&'a Record> {
+    run.records.get(test).or(run.refused.as_ref())
+}
+
+fn find(ours: Option<&Record>, theirs: Option<&Record>, compared: bool) -> Finding {
+    let theirs_outcome = theirs.map(|record| record.outcome);
+    let Some(ours) = ours else {
+        return match theirs_outcome {
+            Some(Outcome::Pass) => Finding::Absent,
+            Some(Outcome::Skip) | None => Finding::SkippedByBoth,
+            Some(_) => Finding::FailsOnBoth,
+        };
+    };
+    match ours.outcome {
+        Outcome::Pass => Finding::Passes,
+        Outcome::Skip if compared && theirs_outcome == Some(Outcome::Pass) => Finding::Skipped,
+        Outcome::Skip => Finding::SkippedByBoth,
+        _ if theirs_outcome.is_some_and(Outcome::is_failure) => Finding::FailsOnBoth,
+        _ => Finding::Fails,
+    }
+}
+
+/// Judges `ours` by `theirs` (if there is a CPython to compare with) and by the entries that are about the module.
+pub fn judge(ours: &Run, theirs: Option<&Run>, entries: &[(usize, &Entry)]) -> Verdict {
+    let mut verdict = Verdict::default();
+    let mut tests: BTreeSet<&String> = ours.records.keys().collect();
+    tests.extend(theirs.iter().flat_map(|run| run.records.keys()));
+    let mut findings: BTreeMap<&str, Finding> = BTreeMap::new();
+    for test in tests {
+        let listed = entries.iter().find(|(_, entry)| entry.names(test));
+        let theirs_record = theirs.and_then(|run| of(run, test));
+        let finding = match listed {
+            Some((_, entry)) if entry.kind == Kind::Hangs => Finding::NotRun,
+            _ => find(of(ours, test), theirs_record, theirs.is_some()),
+        };
+        findings.insert(test, finding);
+        verdict.count(test, finding, of(ours, test), listed.copied());
+    }
+    if let Some(refused) = &ours.refused
+        && findings.is_empty()
+        && refused.outcome.is_failure()
+    {
+        verdict
+            .problems
+            .push(format!("cannot be imported: {}", refused.reason));
+    }
+    for (place, entry) in entries {
+        if findings.keys().any(|test| entry.names(test)) {
+            verdict.used.insert(*place);
+        }
+    }
+    verdict
+}
+
+impl Verdict {
+    fn count(
+        &mut self,
+        test: &str,
+        finding: Finding,
+        ours: Option<&Record>,
+        listed: Option<(usize, &Entry)>,
+    ) {
+        let kind = listed.map(|(_, entry)| entry.kind);
+        match (finding, kind) {
+            (Finding::SkippedByBoth, _) => self.skipped += 1,
+            (Finding::FailsOnBoth, _) => self.shared.push(test.to_owned()),
+            (Finding::NotRun, _)
+            | (Finding::Fails | Finding::Absent, Some(Kind::Fails))
+            | (Finding::Skipped, Some(Kind::Skips)) => self.expected += 1,
+            (Finding::Passes, None) => self.passed += 1,
+            (Finding::Passes, Some(_)) => self
+                .problems
+                .push(format!("{test}: PASSES, but the list expects otherwise")),
+            (Finding::Fails | Finding::Absent | Finding::Skipped, _) => {
+                let what = match finding {
+                    Finding::Skipped => "SKIPPED here, run by CPython",
+                    Finding::Absent => "ABSENT here, passed by CPython",
+                    _ => match ours.map(|record| record.outcome) {
+                        Some(Outcome::Hang) => "HANGS",
+                        Some(Outcome::Crash) => "CRASHES",
+                        _ => "FAILS",
+                    },
+                };
+                let reason = ours.map_or("", |record| record.reason.as_str());
+                self.problems.push(format!("{test}: {what}: {reason}"));
+            }
+        }
+    }
+}
