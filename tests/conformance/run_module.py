@@ -2,7 +2,7 @@
 
     run_module.py ORDER.json
 
-ORDER names the module, the patterns of the tests to take (of their names below
+ORDER names the module, the version of the suites, the patterns of the tests to take (of their names below
 the module, such as `ClassName.test_name`), those to leave out, the resources to
 grant, and the file for the results. That gets one JSON object a line: the
 names of all tests first, then each test's start and end, and a last one when
@@ -25,6 +25,8 @@ _open, _write, _close = os.open, os.write, os.close
 _dumps = json.dumps
 
 _REASON_LIMIT = 300
+
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 # The worst of a test's outcomes counts: one test can have several, by its subtests and its clean-up.
 _RANK = ["pass", "skip", "fail", "error"]
@@ -146,35 +148,38 @@ def matches(name, patterns):
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def bridge_versions(module_name):
-    """Give a newer interpreter what an older suite asks of all its tests, whatever they are about."""
-    if module_name.startswith("test.test_asyncio."):
-        from asyncio import events
+def run_what_is_for_cpython(support):
+    """Run the tests that the suites keep for CPython alone, too: most of them hold for us as well."""
+    decide = support.check_impl_detail
 
-        policy = getattr(events, "_AbstractEventLoopPolicy", None)
-        if policy is not None and not hasattr(policy, "get_child_watcher"):
-            # 3.13's suite closes each loop by asking for its watcher, and goes on if there is none. 3.14 removed them.
-            def get_child_watcher(self):
-                raise NotImplementedError
+    def check_impl_detail(**guards):
+        return guards.get("cpython", False) or decide(**guards)
 
-            policy.get_child_watcher = get_child_watcher
+    support.check_impl_detail = check_impl_detail
 
 
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         order = json.load(file)
     report = Report(order["results"])
+    module_name = order["module"]
+    # In the place of this file's own folder, whose modules are for us alone.
     if order["test_folder"] is not None:
-        sys.path.insert(0, order["test_folder"])
-    # This file's own folder.
-    sys.path[:] = [place for place in sys.path if place != os.path.dirname(os.path.abspath(__file__))]
+        sys.path[0] = order["test_folder"]
+        sys.path.append(os.path.join(HERE, "stand_ins"))
+    else:
+        del sys.path[0]
 
     from test import support
 
+    if order["test_folder"] is not None:
+        run_what_is_for_cpython(support)
+        if module_name.startswith("test.test_asyncio.") and order["version"] in ("3.12", "3.13"):
+            import child_watchers
+
+            child_watchers.install()
     support.use_resources = order["resources"]
     support.verbose = 0
-    module_name = order["module"]
-    bridge_versions(module_name)
     try:
         module = importlib.import_module(module_name)
     except unittest.SkipTest as skip:
@@ -194,8 +199,7 @@ def main():
         if matches(name_of(test), order["take"])
     ]
     report.line(tests=[name_of(test) for test in tests])
-    leave = set(order["leave"])
-    tests = [test for test in tests if name_of(test) not in leave]
+    tests = [test for test in tests if not matches(name_of(test), order["leave"])]
     result = Result(report, name_of)
     unittest.TestSuite(tests).run(result)
     for test in tests:

@@ -7,7 +7,6 @@ mod suites;
 mod verdict;
 
 use std::{
-    collections::BTreeSet,
     env, fs, io,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
@@ -83,8 +82,6 @@ type Pair = (Option<io::Result<Run>>, Option<io::Result<Run>>);
 struct Runner {
     ours: Interpreter,
     theirs: Option<Interpreter>,
-    enclosure: Enclosure,
-    driver: PathBuf,
 }
 
 impl Runner {
@@ -101,22 +98,25 @@ impl Runner {
         // Nothing but the suites: the rest of the standard library is the interpreter's own.
         let packages = in_folder("packages")?;
         symlink(&suites.folder, packages.join("test"))?;
+        let driver = fs::canonicalize(DRIVER)?;
+        let enclosure = Enclosure::new();
+        let interpreter = |program, test_folder, name| -> io::Result<Interpreter> {
+            Ok(Interpreter {
+                program,
+                test_folder,
+                folder: in_folder(name)?,
+                driver: driver.clone(),
+                version: suites.version.clone(),
+                enclosure: enclosure.clone(),
+            })
+        };
+        let ours = fs::canonicalize(target.join("release/reactor-python"))?;
         Ok(Self {
-            ours: Interpreter {
-                program: fs::canonicalize(target.join("release/reactor-python"))?,
-                test_folder: Some(packages),
-                folder: in_folder("ours")?,
-            },
+            ours: interpreter(ours, Some(packages), "ours")?,
             theirs: match &suites.cpython {
-                Some(program) => Some(Interpreter {
-                    program: program.clone(),
-                    test_folder: None,
-                    folder: in_folder("cpython")?,
-                }),
+                Some(program) => Some(interpreter(program.clone(), None, "cpython")?),
                 None => None,
             },
-            enclosure: Enclosure::new(),
-            driver: fs::canonicalize(DRIVER)?,
         })
     }
 
@@ -131,11 +131,15 @@ impl Runner {
                 };
                 let is_ours = job % 2 == 0;
                 let result = if is_ours {
-                    Some(self.run_ours(module, list, version))
+                    let patterns = expected::about(list, &module.name, version);
+                    let hanging: Vec<&str> = patterns
+                        .iter()
+                        .filter(|pattern| pattern.kind == Kind::Hangs)
+                        .map(|pattern| pattern.test)
+                        .collect();
+                    Some(self.ours.run(module, &hanging))
                 } else {
-                    self.theirs.as_ref().map(|theirs| {
-                        process::run(theirs, &self.enclosure, &self.driver, module, &[])
-                    })
+                    self.theirs.as_ref().map(|theirs| theirs.run(module, &[]))
                 };
                 let mut run = run.lock().unwrap_or_else(PoisonError::into_inner);
                 if is_ours {
@@ -154,15 +158,6 @@ impl Runner {
             .map(|run| run.into_inner().unwrap_or_else(PoisonError::into_inner))
             .collect()
     }
-
-    fn run_ours(&self, module: &Module, list: &[Entry], version: &str) -> io::Result<Run> {
-        let leave: Vec<String> = list
-            .iter()
-            .filter(|entry| entry.kind == Kind::Hangs && entry.is_about(&module.name, version))
-            .map(|entry| entry.test.clone())
-            .collect();
-        process::run(&self.ours, &self.enclosure, &self.driver, module, &leave)
-    }
 }
 
 /// Prints a line a module and all that is wrong. Whether nothing is.
@@ -178,14 +173,9 @@ fn report(
         "module", "passed", "skipped", "expected", "fails alike", "seconds"
     );
     let mut problems = Vec::new();
-    let mut used = BTreeSet::new();
     let mut total = Verdict::default();
     for (module, (ours, theirs)) in modules.iter().zip(runs) {
-        let entries: Vec<(usize, &Entry)> = list
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| entry.is_about(&module.name, version))
-            .collect();
+        let patterns = expected::about(list, &module.name, version);
         let (ours, theirs) = match (ours, theirs) {
             (Some(Ok(ours)), Some(Ok(theirs))) => (ours, Some(theirs)),
             (Some(Ok(ours)), None) => (ours, None),
@@ -195,7 +185,7 @@ fn report(
             }
             (None, _) => continue,
         };
-        let verdict = verdict::judge(ours, theirs, &entries);
+        let verdict = verdict::judge(ours, theirs, &patterns);
         println!(
             "{:<44} {:>6} {:>7} {:>8} {:>11} {:>8.0}",
             module.name,
@@ -214,7 +204,6 @@ fn report(
         total.passed += verdict.passed;
         total.skipped += verdict.skipped;
         total.expected += verdict.expected;
-        used.extend(verdict.used);
     }
     println!(
         "{:<44} {:>6} {:>7} {:>8} {:>11}",
@@ -224,20 +213,9 @@ fn report(
         total.expected,
         total.shared.len()
     );
-    for (place, entry) in list.iter().enumerate() {
-        let applies = modules
-            .iter()
-            .any(|module| entry.is_about(&module.name, version));
-        let is_stale = if is_whole {
-            applies || entry.versions.is_empty()
-        } else {
-            applies && !entry.module.contains('*')
-        };
-        if is_stale && !used.contains(&place) {
-            problems.push(format!(
-                "{LIST}: {} {}: fits no test",
-                entry.module, entry.test
-            ));
+    if is_whole {
+        for name in expected::unknown_modules(list, version, modules) {
+            problems.push(format!("{name}: LISTED, but no module to run"));
         }
     }
     if !total.shared.is_empty() {

@@ -1,8 +1,10 @@
 //! The list of expected failures, `tests/conformance/expected.toml`.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::Deserialize;
+
+use super::suites::Module;
 
 /// What is expected of a test that CPython passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Default)]
@@ -11,20 +13,16 @@ pub enum Kind {
     /// It fails, or is not there because its module or class does not come so far.
     #[default]
     Fails,
-    /// It does not end, and is not run.
+    /// It may not end. It is run apart from the others, with a short limit.
     Hangs,
     /// It is skipped.
     Skips,
 }
 
-/// One entry: some tests, and why they cannot pass yet.
+/// One entry: tests that have one reason in common why they cannot pass yet.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// A pattern of module names.
-    pub module: String,
-    /// A pattern of test names below the module.
-    pub test: String,
     /// Lies outside the socket layer.
     pub reason: String,
     #[serde(default)]
@@ -32,6 +30,8 @@ pub struct Entry {
     /// The suites' versions that it is about; all, if none is named.
     #[serde(default)]
     pub versions: Vec<String>,
+    /// For each module, patterns of the names of its tests.
+    pub tests: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -41,33 +41,60 @@ struct List {
     expected: Vec<Entry>,
 }
 
-impl Entry {
-    pub fn is_about(&self, module: &str, version: &str) -> bool {
-        (self.versions.is_empty() || self.versions.iter().any(|known| known == version))
-            && matches(&self.module, module)
-    }
+/// A pattern of the list, for one module.
+#[derive(Clone, Copy, Debug)]
+pub struct Pattern<'a> {
+    pub test: &'a str,
+    pub kind: Kind,
+}
 
+impl Pattern<'_> {
     pub fn names(&self, test: &str) -> bool {
-        matches(&self.test, test)
+        matches(self.test, test)
     }
+}
+
+/// The patterns that are about a module of the suites of `version`.
+pub fn about<'a>(list: &'a [Entry], module: &str, version: &str) -> Vec<Pattern<'a>> {
+    list.iter()
+        .filter(|entry| {
+            entry.versions.is_empty() || entry.versions.iter().any(|known| known == version)
+        })
+        .filter_map(|entry| Some((entry, entry.tests.get(module)?)))
+        .flat_map(|(entry, tests)| {
+            tests.iter().map(|test| Pattern {
+                test,
+                kind: entry.kind,
+            })
+        })
+        .collect()
+}
+
+/// Modules that the list names and that are not among `modules`.
+pub fn unknown_modules<'a>(list: &'a [Entry], version: &str, modules: &[Module]) -> Vec<&'a str> {
+    list.iter()
+        .filter(|entry| {
+            entry.versions.is_empty() || entry.versions.iter().any(|known| known == version)
+        })
+        .flat_map(|entry| entry.tests.keys())
+        .map(String::as_str)
+        .filter(|name| !modules.iter().any(|module| module.name == *name))
+        .collect()
 }
 
 /// Reads the list.
 pub fn read(path: &Path) -> Result<Vec<Entry>, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let list: List =
-        toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-    if let Some(entry) = list
-        .expected
-        .iter()
-        .find(|entry| entry.reason.trim().is_empty())
-    {
-        return Err(format!(
-            "{}: {} {}: no reason",
-            path.display(),
-            entry.module,
-            entry.test
-        ));
+    let fail = |what: &dyn std::fmt::Display| format!("{}: {what}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| fail(&error))?;
+    let list: List = toml::from_str(&text).map_err(|error| fail(&error))?;
+    for entry in &list.expected {
+        let tests = entry.tests.keys();
+        if entry.reason.trim().is_empty() {
+            return Err(fail(&format!("no reason for {tests:?}")));
+        }
+        if entry.tests.values().any(Vec::is_empty) {
+            return Err(fail(&format!("no tests in one of {tests:?}")));
+        }
     }
     Ok(list.expected)
 }

@@ -18,6 +18,9 @@ use super::suites::Module;
 /// How long a test may go on without an end. The slowest take some 20 s on two busy processors.
 const TEST_LIMIT: Duration = Duration::from_secs(90);
 
+/// The same for tests that are known not to end.
+const HANG_LIMIT: Duration = Duration::from_secs(12);
+
 /// How many hangs and crashes of a module are looked past.
 const RESTARTS: usize = 8;
 
@@ -69,12 +72,18 @@ pub struct Interpreter {
     pub test_folder: Option<PathBuf>,
     /// Where orders, results and output go.
     pub folder: PathBuf,
+    /// `tests/conformance/run_module.py`.
+    pub driver: PathBuf,
+    /// Of the suites.
+    pub version: String,
+    pub enclosure: Enclosure,
 }
 
-/// What the driver `tests/conformance/run_module.py` is told.
+/// What the driver is told.
 #[derive(Serialize)]
 struct Order<'a> {
     module: String,
+    version: &'a str,
     take: &'a [&'a str],
     leave: Vec<&'a str>,
     resources: &'a [&'a str],
@@ -108,6 +117,7 @@ enum Line {
 }
 
 /// Programs in front of an interpreter.
+#[derive(Clone)]
 pub struct Enclosure(Vec<&'static str>);
 
 impl Enclosure {
@@ -175,7 +185,7 @@ fn has_ended(pid: libc::pid_t) -> io::Result<bool> {
 }
 
 /// Waits for the process, as long as its results grow.
-fn watch(command: &mut Command, results: &Path) -> io::Result<End> {
+fn watch(command: &mut Command, results: &Path, limit: Duration) -> io::Result<End> {
     let mut child = command.process_group(0).spawn()?;
     let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
     let mut size = 0;
@@ -189,7 +199,7 @@ fn watch(command: &mut Command, results: &Path) -> io::Result<End> {
             size = now;
             changed = Instant::now();
         }
-        if changed.elapsed() > TEST_LIMIT {
+        if changed.elapsed() > limit {
             break End::Hang;
         }
         thread::sleep(POLL);
@@ -201,41 +211,71 @@ fn watch(command: &mut Command, results: &Path) -> io::Result<End> {
     Ok(end)
 }
 
-/// Runs a module to its end, past tests that hang or crash. `leave` are tests not to run at all.
-pub fn run(
-    interpreter: &Interpreter,
-    enclosure: &Enclosure,
-    driver: &Path,
-    module: &Module,
-    leave: &[String],
-) -> io::Result<Run> {
-    let begin = Instant::now();
-    let mut run = Run::default();
-    let mut left: Vec<String> = leave.to_vec();
-    for attempt in 1..=RESTARTS {
-        let file = |kind: &str| {
-            interpreter
-                .folder
-                .join(format!("{}.{attempt}.{kind}", module.name))
-        };
+/// Which tests a process is to run, and how long each may go on.
+struct Part<'a> {
+    take: &'a [&'a str],
+    leave: &'a [&'a str],
+    limit: Duration,
+}
+
+impl Interpreter {
+    /// Runs a module to its end, past tests that hang or crash. Those that fit `hanging` come last, and get a short time.
+    pub fn run(&self, module: &Module, hanging: &[&str]) -> io::Result<Run> {
+        let begin = Instant::now();
+        let mut run = Run::default();
+        let mut process = 0;
+        let mut parts = vec![Part {
+            take: module.take,
+            leave: hanging,
+            limit: TEST_LIMIT,
+        }];
+        if !hanging.is_empty() {
+            parts.push(Part {
+                take: hanging,
+                leave: &[],
+                limit: HANG_LIMIT,
+            });
+        }
+        for part in &parts {
+            for _ in 0..RESTARTS {
+                process += 1;
+                if self.run_process(module, part, process, &mut run)? {
+                    break;
+                }
+            }
+        }
+        run.elapsed = begin.elapsed();
+        Ok(run)
+    }
+
+    /// One process, for what `run` does not tell about yet. Whether there is nothing left to run.
+    fn run_process(
+        &self,
+        module: &Module,
+        part: &Part,
+        number: u32,
+        run: &mut Run,
+    ) -> io::Result<bool> {
+        let file = |kind: &str| self.folder.join(format!("{}.{number}.{kind}", module.name));
         let results = file("jsonl");
         File::create(&results)?;
+        let done = run.records.keys().map(String::as_str);
         let order = Order {
             module: format!("test.{}", module.name),
-            take: module.take,
-            leave: left.iter().map(String::as_str).collect(),
+            version: &self.version,
+            take: part.take,
+            leave: part.leave.iter().copied().chain(done).collect(),
             resources: module.resources,
             results: &results,
-            test_folder: interpreter.test_folder.as_deref(),
+            test_folder: self.test_folder.as_deref(),
         };
         let order_path = file("order.json");
         fs::write(&order_path, serde_json::to_vec(&order)?)?;
-        // Short: paths of Unix sockets are limited to 107 bytes.
         let scratch = TemporaryFolder::new()?;
         let log = File::create(file("log"))?;
-        let mut command = enclosure.command(&interpreter.program);
+        let mut command = self.enclosure.command(&self.program);
         command
-            .arg(driver)
+            .arg(&self.driver)
             .arg(&order_path)
             .current_dir(&scratch.0)
             .env("TMPDIR", &scratch.0)
@@ -245,19 +285,13 @@ pub fn run(
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        if let Some(folder) = &interpreter.test_folder {
+        if let Some(folder) = &self.test_folder {
             // For the processes that tests start.
             command.env("PYTHONPATH", folder);
         }
-        let end = watch(&mut command, &results)?;
-        let done = run.take_in(&fs::read_to_string(&results)?, &end);
-        if done {
-            break;
-        }
-        left = leave.iter().chain(run.records.keys()).cloned().collect();
+        let end = watch(&mut command, &results, part.limit)?;
+        Ok(run.take_in(&fs::read_to_string(&results)?, &end))
     }
-    run.elapsed = begin.elapsed();
-    Ok(run)
 }
 
 impl Run {
@@ -333,7 +367,7 @@ impl Run {
     }
 }
 
-/// A folder for what tests write, removed at the end.
+/// A folder for what tests write, removed at the end. Its name is short: paths of Unix sockets are limited to 107 bytes.
 struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {

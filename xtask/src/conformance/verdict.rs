@@ -1,9 +1,9 @@
 //! What a module's two runs mean: ours, and CPython's own in the same surroundings.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
-    expected::{Entry, Kind},
+    expected::{Kind, Pattern},
     process::{Outcome, Record, Run},
 };
 
@@ -21,8 +21,6 @@ enum Finding {
     Fails,
     /// CPython passes it, and it is not among ours.
     Absent,
-    /// Listed as one that does not end.
-    NotRun,
 }
 
 /// The verdict on one module.
@@ -36,8 +34,6 @@ pub struct Verdict {
     pub expected: usize,
     /// All that must not be, each in one line.
     pub problems: Vec<String>,
-    /// The entries that fit some test, by their place in the list.
-    pub used: BTreeSet<usize>,
 }
 
 /// A test's record, or the refusal of its whole module.
@@ -63,52 +59,49 @@ fn find(ours: Option<&Record>, theirs: Option<&Record>, compared: bool) -> Findi
     }
 }
 
-/// Judges `ours` by `theirs` (if there is a CPython to compare with) and by the entries that are about the module.
-pub fn judge(ours: &Run, theirs: Option<&Run>, entries: &[(usize, &Entry)]) -> Verdict {
+/// Judges `ours` by `theirs` (if there is a CPython to compare with) and by the list's patterns for the module.
+pub fn judge(ours: &Run, theirs: Option<&Run>, patterns: &[Pattern]) -> Verdict {
     let mut verdict = Verdict::default();
     let mut tests: BTreeSet<&String> = ours.records.keys().collect();
     tests.extend(theirs.iter().flat_map(|run| run.records.keys()));
-    let mut findings: BTreeMap<&str, Finding> = BTreeMap::new();
-    for test in tests {
-        let listed = entries.iter().find(|(_, entry)| entry.names(test));
-        let theirs_record = theirs.and_then(|run| of(run, test));
-        let finding = match listed {
-            Some((_, entry)) if entry.kind == Kind::Hangs => Finding::NotRun,
-            _ => find(of(ours, test), theirs_record, theirs.is_some()),
-        };
-        findings.insert(test, finding);
-        verdict.count(test, finding, of(ours, test), listed.copied());
+    for test in &tests {
+        let listed = patterns.iter().find(|pattern| pattern.names(test));
+        let finding = find(
+            of(ours, test),
+            theirs.and_then(|run| of(run, test)),
+            theirs.is_some(),
+        );
+        verdict.count(
+            test,
+            finding,
+            of(ours, test),
+            listed.map(|listed| listed.kind),
+        );
     }
     if let Some(refused) = &ours.refused
-        && findings.is_empty()
+        && tests.is_empty()
         && refused.outcome.is_failure()
     {
         verdict
             .problems
             .push(format!("cannot be imported: {}", refused.reason));
     }
-    for (place, entry) in entries {
-        if findings.keys().any(|test| entry.names(test)) {
-            verdict.used.insert(*place);
+    for pattern in patterns {
+        if !tests.iter().any(|test| pattern.names(test)) {
+            verdict
+                .problems
+                .push(format!("{}: LISTED, but fits no test", pattern.test));
         }
     }
     verdict
 }
 
 impl Verdict {
-    fn count(
-        &mut self,
-        test: &str,
-        finding: Finding,
-        ours: Option<&Record>,
-        listed: Option<(usize, &Entry)>,
-    ) {
-        let kind = listed.map(|(_, entry)| entry.kind);
-        match (finding, kind) {
+    fn count(&mut self, test: &str, finding: Finding, ours: Option<&Record>, listed: Option<Kind>) {
+        match (finding, listed) {
             (Finding::SkippedByBoth, _) => self.skipped += 1,
             (Finding::FailsOnBoth, _) => self.shared.push(test.to_owned()),
-            (Finding::NotRun, _)
-            | (Finding::Fails | Finding::Absent, Some(Kind::Fails))
+            (Finding::Fails | Finding::Absent, Some(Kind::Fails | Kind::Hangs))
             | (Finding::Skipped, Some(Kind::Skips)) => self.expected += 1,
             (Finding::Passes, None) => self.passed += 1,
             (Finding::Passes, Some(_)) => self
