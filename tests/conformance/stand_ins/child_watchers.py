@@ -70,6 +70,10 @@ def _set_watcher_of_policy(watcher):
     events._get_event_loop_policy().set_child_watcher(watcher)
 
 
+def _get_watcher_of_policy():
+    return events._get_event_loop_policy().get_child_watcher()
+
+
 def _not_implemented(self, *_):
     raise NotImplementedError
 
@@ -84,4 +88,5 @@ def install():
     policy.set_child_watcher = _set_child_watcher
     events._AbstractEventLoopPolicy.get_child_watcher = _not_implemented
     events._AbstractEventLoopPolicy.set_child_watcher = _not_implemented
+    asyncio.get_child_watcher = _get_watcher_of_policy
     asyncio.set_child_watcher = _set_watcher_of_policy

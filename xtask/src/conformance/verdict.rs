@@ -123,3 +123,97 @@ impl Verdict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(records: &[(&str, Outcome)]) -> Run {
+        let mut run = Run::default();
+        for (test, outcome) in records {
+            run.records.insert(
+                (*test).into(),
+                Record {
+                    outcome: *outcome,
+                    reason: String::new(),
+                },
+            );
+        }
+        run
+    }
+
+    fn problems(
+        ours: &[(&str, Outcome)],
+        theirs: &[(&str, Outcome)],
+        listed: &[(&str, Kind)],
+    ) -> usize {
+        let patterns: Vec<Pattern> = listed
+            .iter()
+            .map(|(test, kind)| Pattern { test, kind: *kind })
+            .collect();
+        judge(&run(ours), Some(&run(theirs)), &patterns)
+            .problems
+            .len()
+    }
+
+    #[test]
+    fn what_cpython_does_here_is_asked_of_us() {
+        use Outcome::{Crash, Error, Fail, Hang, Pass, Skip};
+
+        for (ours, theirs, wrong) in [
+            (Pass, Pass, 0),
+            (Pass, Skip, 0),
+            (Pass, Fail, 0),
+            (Skip, Pass, 1),
+            (Skip, Skip, 0),
+            (Skip, Error, 0),
+            (Fail, Pass, 1),
+            (Error, Skip, 1),
+            (Hang, Pass, 1),
+            (Crash, Pass, 1),
+            (Fail, Error, 0),
+            (Hang, Fail, 0),
+        ] {
+            assert_eq!(
+                problems(&[("a", ours)], &[("a", theirs)], &[]),
+                wrong,
+                "{ours:?} {theirs:?}"
+            );
+        }
+        assert_eq!(problems(&[], &[("a", Pass)], &[]), 1);
+        assert_eq!(problems(&[], &[("a", Skip)], &[]), 0);
+        assert_eq!(problems(&[("a", Fail)], &[], &[]), 1);
+    }
+
+    #[test]
+    fn the_list_excuses_what_it_says_and_nothing_else() {
+        use Outcome::{Error, Hang, Pass, Skip};
+
+        let both = [("a.x", Pass), ("a.y", Pass)];
+        let fails = [("a.x", Error), ("a.y", Hang)];
+        assert_eq!(problems(&fails, &both, &[("a.*", Kind::Fails)]), 0);
+        assert_eq!(problems(&fails, &both, &[("a.x", Kind::Fails)]), 1);
+        assert_eq!(problems(&fails, &both, &[("a.*", Kind::Skips)]), 2);
+        let skips = [("a.x", Skip), ("a.y", Pass)];
+        assert_eq!(problems(&skips, &both, &[("a.x", Kind::Skips)]), 0);
+        assert_eq!(problems(&skips, &both, &[("a.x", Kind::Fails)]), 1);
+        // One that passes, of two that a pattern names.
+        assert_eq!(problems(&skips, &both, &[("a.*", Kind::Skips)]), 1);
+        // Fits nothing.
+        assert_eq!(problems(&both, &both, &[("b.*", Kind::Fails)]), 1);
+    }
+
+    #[test]
+    fn a_module_that_cannot_be_imported_fails_each_of_its_tests() {
+        let ours = Run {
+            refused: Some(Record {
+                outcome: Outcome::Error,
+                reason: "ImportError".into(),
+            }),
+            ..Run::default()
+        };
+        let theirs = run(&[("a", Outcome::Pass), ("b", Outcome::Skip)]);
+        assert_eq!(judge(&ours, Some(&theirs), &[]).problems.len(), 2);
+        assert_eq!(judge(&ours, None, &[]).problems.len(), 1);
+    }
+}
