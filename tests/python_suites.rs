@@ -155,6 +155,7 @@ suites! {
     fork: 300,
     many_threads: 400,
     regressions: 100,
+    ancillary: 200,
     bad_input: 200,
     socket_data: 200,
     socket_type: 200,
