@@ -271,8 +271,7 @@ fn scatter(mut data: &[u8], buffers: &[ArgMemoryBuffer]) {
 
 /// Receives a message, behind as many bytes as `attempt` is told; with `MSG_WAITALL` on a blocking stream, all of `size`.
 ///
-/// A Unix stream ends a message behind what ancillary data came with. A peek that wants such data is made once: each brings
-/// the descriptors again.
+/// A Unix stream ends a message behind what ancillary data came with.
 fn receive_parts(
     socket: &PySocket,
     size: usize,
@@ -281,8 +280,7 @@ fn receive_parts(
     vm: &VirtualMachine,
     mut attempt: impl FnMut(BorrowedFd<'_>, usize, &mut ControlBuffer) -> io::Result<Received>,
 ) -> Result<Received, Failure> {
-    let once = control.len() > 0 && flags & libc::MSG_PEEK != 0;
-    if once || flags & libc::MSG_WAITALL == 0 || !socket.completes_partial_work() {
+    if !socket.waits_for_all(flags) {
         return socket.blocking(vm, flags, |call, _| {
             call.run(Direction::Read, |fd| attempt(fd, 0, control))
         });
