@@ -152,6 +152,12 @@ impl PySocket {
     fn completes_partial_work(&self) -> bool {
         self.timeout.is_none() && self.kind.load(Ordering::Relaxed) == libc::SOCK_STREAM
     }
+
+    /// Whether a call with these flags waits for all that it asks for, as in the kernel; a Unix stream is only peeked at once.
+    fn waits_for_all(&self, flags: i32) -> bool {
+        let peeks_once = flags & libc::MSG_PEEK != 0 && self.family() == libc::AF_UNIX;
+        flags & libc::MSG_WAITALL != 0 && !peeks_once && self.completes_partial_work()
+    }
 }
 
 impl DefaultConstructor for PySocket {}

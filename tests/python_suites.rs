@@ -157,6 +157,7 @@ suites! {
     many_threads: 400,
     regressions: 100,
     behaviour: 200,
+    ancillary: 200,
     bad_input: 200,
     socket_data: 200,
     socket_type: 200,
