@@ -329,7 +329,7 @@ fn result(
     let rest = || {
         Ok((
             ancillary::from_control(vm, control)?,
-            address::to_python(vm, &received.address, socket.proto())?,
+            address::from_kernel(vm, socket, &received.address)?,
         ))
     };
     let (items, address) = rest().inspect_err(|_: &Failure| {
