@@ -65,7 +65,7 @@ impl Check {
 }
 
 /// Every test there is, the most telling first.
-fn checks(target: &Path) -> [Check; 4] {
+fn checks(target: &Path) -> [Check; 5] {
     [
         Check::new(&["test", "--release", "--ignore-rust-version"]),
         // Without the VM, and with overflow checks and std's own checks of descriptors.
@@ -93,6 +93,14 @@ fn checks(target: &Path) -> [Check; 4] {
         ])
         .in_folder(&target.join("loom"))
         .with_flags("--cfg loom"),
+        // What judges the suites of CPython, which come last.
+        Check::new(&[
+            "test",
+            "--release",
+            "--ignore-rust-version",
+            "--package",
+            "xtask",
+        ]),
     ]
 }
 
