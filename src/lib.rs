@@ -20,6 +20,8 @@
 //! Any thread may then call into Python and block there, a tokio worker's included: a thread that waits turns an epoll set of
 //! its own.
 
+#[doc(hidden)]
+pub mod control_message;
 #[cfg(not(loom))]
 pub mod dns;
 #[cfg(not(loom))]

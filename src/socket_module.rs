@@ -2,7 +2,7 @@
 
 pub(crate) mod addrinfo;
 mod conversions;
-mod integers;
+pub(crate) mod integers;
 pub(crate) mod name_errors;
 pub(crate) mod names;
 pub(crate) mod resolvers;

@@ -4,7 +4,8 @@
 //! short loop of a system call and a wait.
 
 pub(crate) mod address;
-pub(crate) mod ancillary;
+mod afalg;
+mod ancillary;
 mod connect;
 mod create;
 mod face;
@@ -39,6 +40,7 @@ use rustpython_vm::{
 use crate::{
     blocking_bridge::{Call, Failure, Timeout},
     reactor::Source,
+    socket_module::integers::{CInt, CSize},
 };
 
 /// The default timeout of new sockets, in nanoseconds as in [`Timeout`].
@@ -458,17 +460,18 @@ impl PySocket {
     #[pymethod]
     fn recvmsg(
         zelf: &Py<Self>,
-        bufsize: isize,
-        ancbufsize: OptionalArg<isize>,
-        flags: OptionalArg<i32>,
+        bufsize: CSize,
+        ancbufsize: OptionalArg<CSize>,
+        flags: OptionalArg<CInt>,
         vm: &VirtualMachine,
     ) -> Result<PyTupleRef, Failure> {
-        let Ok(size) = usize::try_from(bufsize) else {
+        let Ok(size) = usize::try_from(bufsize.0) else {
             return Err(vm
                 .new_value_error("negative buffer size in recvmsg()")
                 .into());
         };
-        message::receive(zelf, size, ancbufsize.unwrap_or(0), flags.unwrap_or(0), vm)
+        let ancbufsize = ancbufsize.unwrap_or_default().0;
+        message::receive(zelf, size, ancbufsize, flags.unwrap_or_default().0, vm)
     }
 
     /// recvmsg_into(buffers[, ancbufsize[, flags]]) -> (nbytes, ancdata, msg_flags, address)
@@ -478,17 +481,12 @@ impl PySocket {
     fn recvmsg_into(
         zelf: &Py<Self>,
         buffers: PyObjectRef,
-        ancbufsize: OptionalArg<isize>,
-        flags: OptionalArg<i32>,
+        ancbufsize: OptionalArg<CSize>,
+        flags: OptionalArg<CInt>,
         vm: &VirtualMachine,
     ) -> Result<PyTupleRef, Failure> {
-        message::receive_into(
-            zelf,
-            &buffers,
-            ancbufsize.unwrap_or(0),
-            flags.unwrap_or(0),
-            vm,
-        )
+        let ancbufsize = ancbufsize.unwrap_or_default().0;
+        message::receive_into(zelf, &buffers, ancbufsize, flags.unwrap_or_default().0, vm)
     }
 
     /// send(data[, flags]) -> count
@@ -541,12 +539,11 @@ impl PySocket {
         zelf: &Py<Self>,
         buffers: PyObjectRef,
         ancdata: OptionalArg<PyObjectRef>,
-        flags: OptionalArg<i32>,
+        flags: OptionalArg<CInt>,
         address: OptionalArg<PyObjectRef>,
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
         let address = address.into_option().filter(|address| !vm.is_none(address));
-        let message = message::Outgoing::new(vm, &buffers, ancdata.into_option().as_ref())?;
         let parsed = match &address {
             Some(address) => Some(address::parse(vm, zelf, address, "sendmsg")?),
             None => None,
@@ -554,7 +551,22 @@ impl PySocket {
         vm.audit("socket.sendmsg", || {
             (zelf.as_object().to_owned(), address.clone().to_pyobject(vm))
         })?;
-        message::send(zelf, &message, flags.unwrap_or(0), parsed.as_ref(), vm)
+        let message = message::Outgoing::new(vm, &buffers, ancdata.into_option().as_ref())?;
+        let flags = flags.unwrap_or_default().0;
+        message::send(zelf, &message, flags, parsed.as_ref(), vm)
+    }
+
+    /// sendmsg_afalg([msg], *, op[, iv[, assoclen[, flags]]]) -> count
+    ///
+    /// Send buffers to an AF_ALG operation socket, with the operation, the initialisation vector and the length of the
+    /// associated data. flags may be MSG_MORE.
+    #[pymethod]
+    fn sendmsg_afalg(
+        zelf: &Py<Self>,
+        args: FuncArgs,
+        vm: &VirtualMachine,
+    ) -> Result<usize, Failure> {
+        afalg::send(zelf, args, vm)
     }
 
     /// setblocking(flag)

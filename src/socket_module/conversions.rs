@@ -6,14 +6,13 @@ pub(crate) mod functions {
 
     use rustpython_vm::{
         PyObjectRef, PyResult, VirtualMachine, builtins::PyBytesRef, function::ArgBytesLike,
-        host_env::socket as host_socket,
     };
 
     use super::super::{
         integers::{CInt, CSize, Unsigned},
         names::c_string,
     };
-    use crate::{dns::numeric, errors};
+    use crate::{control_message, dns::numeric, errors};
 
     #[pyfunction]
     fn htons(integer: Unsigned<u16>) -> u16 {
@@ -86,7 +85,7 @@ pub(crate) mod functions {
     fn cmsg_len(length: CSize, vm: &VirtualMachine) -> PyResult<usize> {
         usize::try_from(length.0)
             .ok()
-            .and_then(host_socket::checked_cmsg_len)
+            .and_then(control_message::cmsg_len)
             .ok_or_else(|| vm.new_overflow_error("CMSG_LEN() argument out of range"))
     }
 
@@ -94,7 +93,7 @@ pub(crate) mod functions {
     fn cmsg_space(length: CSize, vm: &VirtualMachine) -> PyResult<usize> {
         usize::try_from(length.0)
             .ok()
-            .and_then(host_socket::checked_cmsg_space)
+            .and_then(control_message::cmsg_space)
             .ok_or_else(|| vm.new_overflow_error("CMSG_SPACE() argument out of range"))
     }
 }

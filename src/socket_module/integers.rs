@@ -7,7 +7,7 @@ use rustpython_vm::{
 
 /// A C `int` argument.
 #[derive(Clone, Copy, Default)]
-pub(super) struct CInt(pub(super) i32);
+pub(crate) struct CInt(pub(crate) i32);
 
 impl TryFromObject for CInt {
     fn try_from_object(vm: &VirtualMachine, object: PyObjectRef) -> PyResult<Self> {
@@ -27,7 +27,8 @@ pub(super) fn c_long(vm: &VirtualMachine, object: &PyObject) -> PyResult<i64> {
 }
 
 /// A `Py_ssize_t` argument.
-pub(super) struct CSize(pub(super) isize);
+#[derive(Clone, Copy, Default)]
+pub(crate) struct CSize(pub(crate) isize);
 
 impl TryFromObject for CSize {
     fn try_from_object(vm: &VirtualMachine, object: PyObjectRef) -> PyResult<Self> {

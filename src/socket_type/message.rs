@@ -6,29 +6,62 @@ use std::{
 };
 
 use rustpython_vm::{
-    AsObject, PyObject, PyObjectRef, PyResult, TryFromObject, VirtualMachine,
-    builtins::{PyBaseExceptionRef, PyTuple, PyTupleRef},
-    common::borrow::BorrowedValue,
-    function::{ArgBytesLike, ArgMemoryBuffer},
-    warn,
+    AsObject, PyObject, PyObjectRef, PyResult, TryFromObject, VirtualMachine, builtins::PyTupleRef,
+    common::borrow::BorrowedValue, function::ArgMemoryBuffer,
 };
 use socket2::SockAddr;
 
 use super::{
-    PySocket, address,
-    ancillary::{self, BufferError, ControlBuffer, Item, Items},
-    receive, send,
+    PySocket, address, ancillary, receive, send,
     send::Data,
     system::{self, Received},
 };
-use crate::{blocking_bridge::Failure, reactor::Direction};
+use crate::{
+    blocking_bridge::Failure,
+    control_message::{self, ControlBuffer},
+    reactor::Direction,
+};
+
+/// `UIO_MAXIOV`, readv(2): with more buffers the kernel refuses a message.
+const MOST_BUFFERS: usize = 1024;
 
 /// One buffer of a message.
-enum Piece {
-    /// Memory that needs no lock to read.
-    Shared(Data),
-    /// A copy of memory that does: several locks at once could be the same one.
-    Copied(Vec<u8>),
+struct Piece {
+    /// Kept for the length of the call also where there is a copy: the object must not be resized meanwhile, as on CPython.
+    data: Data,
+    /// What is sent of memory that can be read only under a lock: several locks at once could be the same one.
+    copy: Option<Vec<u8>>,
+}
+
+impl Piece {
+    fn new(vm: &VirtualMachine, object: PyObjectRef) -> PyResult<Self> {
+        let data = Data::new(vm, object)?;
+        let copy = match &data {
+            Data::Bytes(_) => None,
+            Data::Buffer(buffer) => locked_copy(vm, &buffer.borrow_buf())?,
+        };
+        Ok(Self { data, copy })
+    }
+
+    fn bytes(&self) -> BorrowedValue<'_, [u8]> {
+        match (&self.copy, &self.data) {
+            (Some(copy), _) => BorrowedValue::Ref(copy),
+            (None, Data::Bytes(bytes)) => BorrowedValue::Ref(bytes.as_bytes()),
+            (None, Data::Buffer(buffer)) => buffer.borrow_buf(),
+        }
+    }
+}
+
+/// A copy of memory, if that is borrowed under a lock.
+fn locked_copy(vm: &VirtualMachine, memory: &BorrowedValue<'_, [u8]>) -> PyResult<Option<Vec<u8>>> {
+    if !memory.is_locked() {
+        return Ok(None);
+    }
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(memory.len())
+        .map_err(|_| vm.no_memory_error())?;
+    copy.extend_from_slice(memory);
+    Ok(Some(copy))
 }
 
 /// A message to send.
@@ -43,23 +76,31 @@ impl Outgoing {
         vm: &VirtualMachine,
         buffers: &PyObject,
         ancdata: Option<&PyObjectRef>,
-    ) -> Result<Self, Failure> {
-        let mut pieces = Vec::new();
-        let mut length = 0_usize;
-        for buffer in elements(vm, buffers, "sendmsg() argument 1 must be an iterable")? {
-            let data = Data::new(vm, buffer)?;
-            length = length.saturating_add(data.len());
-            pieces.push(match &data {
-                Data::Buffer(buffer) if buffer.borrow_buf().is_locked() => {
-                    Piece::Copied(buffer.borrow_buf().to_vec())
-                }
-                _ => Piece::Shared(data),
-            });
+    ) -> PyResult<Self> {
+        let mut message = Self::with_control(vm, Some(buffers), None)?;
+        if let Some(ancdata) = ancdata {
+            message.control = ancillary::to_control(vm, ancdata)?;
         }
-        let control = match ancdata {
-            Some(ancdata) => control_argument(vm, ancdata)?,
-            None => None,
+        Ok(message)
+    }
+
+    /// A message with this control buffer, and with no data where there are no buffers.
+    pub(super) fn with_control(
+        vm: &VirtualMachine,
+        buffers: Option<&PyObject>,
+        control: Option<ControlBuffer>,
+    ) -> PyResult<Self> {
+        let buffers = match buffers {
+            Some(buffers) => elements(vm, buffers, "sendmsg() argument 1 must be an iterable")?,
+            None => Vec::new(),
         };
+        let pieces = buffers
+            .into_iter()
+            .map(|buffer| Piece::new(vm, buffer))
+            .collect::<PyResult<Vec<_>>>()?;
+        let length = pieces.iter().fold(0_usize, |sum, piece| {
+            sum.saturating_add(piece.bytes().len())
+        });
         Ok(Self {
             pieces,
             length,
@@ -69,15 +110,7 @@ impl Outgoing {
 
     /// Runs one system call on what is left of the buffers after the first `sent` bytes.
     fn with_rest<R>(&self, mut sent: usize, f: impl FnOnce(&[IoSlice<'_>]) -> R) -> R {
-        let borrowed: Vec<BorrowedValue<'_, [u8]>> = self
-            .pieces
-            .iter()
-            .map(|piece| match piece {
-                Piece::Shared(Data::Bytes(bytes)) => BorrowedValue::Ref(bytes.as_bytes()),
-                Piece::Shared(Data::Buffer(buffer)) => buffer.borrow_buf(),
-                Piece::Copied(bytes) => BorrowedValue::Ref(bytes.as_slice()),
-            })
-            .collect();
+        let borrowed: Vec<BorrowedValue<'_, [u8]>> = self.pieces.iter().map(Piece::bytes).collect();
         let mut slices = Vec::with_capacity(borrowed.len());
         for bytes in &borrowed {
             let skipped = sent.min(bytes.len());
@@ -91,7 +124,8 @@ impl Outgoing {
     }
 }
 
-fn elements(
+/// The elements of an iterable argument; TypeError with this message if it is none.
+pub(super) fn elements(
     vm: &VirtualMachine,
     iterable: &PyObject,
     message: &'static str,
@@ -103,53 +137,6 @@ fn elements(
             error
         }
     })
-}
-
-fn control_argument(
-    vm: &VirtualMachine,
-    ancdata: &PyObject,
-) -> Result<Option<ControlBuffer>, Failure> {
-    let mut items = Vec::new();
-    for item in elements(vm, ancdata, "sendmsg() argument 2 must be an iterable")? {
-        let shape = || {
-            vm.new_type_error(
-                "[sendmsg() ancillary data items] must be (int, int, bytes-like) tuples",
-            )
-        };
-        let fields = item.downcast_ref::<PyTuple>().ok_or_else(shape)?.as_slice();
-        let [level, kind, data] = fields else {
-            return Err(shape().into());
-        };
-        items.push((
-            i32::try_from_object(vm, level.clone())?,
-            i32::try_from_object(vm, kind.clone())?,
-            ArgBytesLike::try_from_object(vm, data.clone())?
-                .borrow_buf()
-                .to_vec(),
-        ));
-    }
-    if items.is_empty() {
-        return Ok(None);
-    }
-    let items: Vec<_> = items
-        .iter()
-        .map(|(level, kind, data)| Item {
-            level: *level,
-            kind: *kind,
-            data,
-        })
-        .collect();
-    Ok(Some(
-        ControlBuffer::from_items(&items).map_err(|error| control_error(vm, error))?,
-    ))
-}
-
-fn control_error(vm: &VirtualMachine, error: BufferError) -> PyBaseExceptionRef {
-    match error {
-        BufferError::ItemTooLarge => vm.new_os_error("ancillary data item too large"),
-        BufferError::TooMuch => vm.new_os_error("too much ancillary data"),
-        BufferError::NoMemory => vm.no_memory_error(),
-    }
 }
 
 /// `sendmsg`. Ancillary data and address go with the first part only.
@@ -181,14 +168,6 @@ pub(super) fn send(
     })
 }
 
-fn control_space(vm: &VirtualMachine, size: isize) -> Result<ControlBuffer, Failure> {
-    let size = usize::try_from(size)
-        .ok()
-        .filter(|size| *size <= ancillary::LENGTH_MAX);
-    let size = size.ok_or_else(|| vm.new_value_error("invalid ancillary data buffer length"))?;
-    Ok(ControlBuffer::zeroed(size).map_err(|error| control_error(vm, error))?)
-}
-
 /// `recvmsg`.
 pub(super) fn receive(
     socket: &PySocket,
@@ -197,7 +176,7 @@ pub(super) fn receive(
     flags: i32,
     vm: &VirtualMachine,
 ) -> Result<PyTupleRef, Failure> {
-    let mut control = control_space(vm, control_bytes)?;
+    let mut control = ancillary::room(vm, control_bytes)?;
     let (mut data, received) = receive_bytes(socket, size, &mut control, flags, vm)?;
     data.shrink_to_fit();
     let data = vm.ctx.new_bytes(data).into();
@@ -232,11 +211,14 @@ pub(super) fn receive_into(
     flags: i32,
     vm: &VirtualMachine,
 ) -> Result<PyTupleRef, Failure> {
-    let mut control = control_space(vm, control_bytes)?;
     let buffers = elements(vm, buffers, "recvmsg_into() argument 1 must be an iterable")?
         .into_iter()
-        .map(|buffer| ArgMemoryBuffer::try_from_object(vm, buffer))
+        .map(|buffer| buffer_to_fill(vm, buffer))
         .collect::<PyResult<Vec<_>>>()?;
+    let mut control = ancillary::room(vm, control_bytes)?;
+    if buffers.len() > MOST_BUFFERS {
+        return socket.on_open(|_| Err(Failure::Errno(libc::EMSGSIZE)));
+    }
     let size = buffers
         .iter()
         .fold(0_usize, |size, buffer| size.saturating_add(buffer.len()));
@@ -261,6 +243,19 @@ pub(super) fn receive_into(
     };
     let length = vm.ctx.new_int(received.length).into();
     result(socket, length, &received, &control, vm)
+}
+
+/// One message for whatever an object is not, as CPython has it; what ends the program goes on.
+fn buffer_to_fill(vm: &VirtualMachine, object: PyObjectRef) -> PyResult<ArgMemoryBuffer> {
+    ArgMemoryBuffer::try_from_object(vm, object).map_err(|error| {
+        if error.fast_isinstance(vm.ctx.exceptions.exception_type) {
+            vm.new_type_error(
+                "recvmsg_into() argument 1 must be an iterable of single-segment read-write buffers",
+            )
+        } else {
+            error
+        }
+    })
 }
 
 fn scatter(mut data: &[u8], buffers: &[ArgMemoryBuffer]) {
@@ -306,33 +301,14 @@ fn result(
 ) -> Result<PyTupleRef, Failure> {
     let control = control.received(received.control_length);
     let rest = || {
-        let mut items = Items::new(control);
-        let tuples = items.by_ref().map(|Item { level, kind, data }| {
-            let data = vm.ctx.new_bytes(data.to_vec()).into();
-            vm.ctx
-                .new_tuple(vec![
-                    vm.ctx.new_int(level).into(),
-                    vm.ctx.new_int(kind).into(),
-                    data,
-                ])
-                .into()
-        });
-        let list = vm.ctx.new_list(tuples.collect()).into();
-        if items.is_malformed() {
-            let text = vm
-                .ctx
-                .new_str("received malformed or improperly-truncated ancillary data");
-            let category = vm.ctx.exceptions.runtime_warning.to_owned();
-            warn::warn(text.into(), Some(category), 1, None, vm)?;
-        }
         Ok((
-            list,
+            ancillary::from_control(vm, control)?,
             address::to_python(vm, &received.address, socket.proto())?,
         ))
     };
     let (items, address) = rest().inspect_err(|_: &Failure| {
         // SAFETY: as the kernel has just filled it in, and no object of the descriptors' numbers is left.
-        unsafe { ancillary::close_descriptors(control) };
+        unsafe { control_message::close_descriptors(control) };
     })?;
     Ok(vm.ctx.new_tuple(vec![
         data,

@@ -11,9 +11,9 @@ use std::{
     ptr,
 };
 
-use socket2::{Domain, SockAddr, SockAddrStorage, SockRef};
+use socket2::{SockAddr, SockAddrStorage, SockRef};
 
-use super::ancillary::ControlBuffer;
+use crate::control_message::ControlBuffer;
 
 /// `recv(2)` with `MSG_DONTWAIT`.
 pub(super) fn receive(
@@ -177,7 +177,7 @@ pub(super) struct Received {
     pub(super) flags: i32,
 }
 
-/// `recvmsg(2)` with `MSG_DONTWAIT`. Received descriptors are not inheritable (PEP 446).
+/// `recvmsg(2)` with `MSG_DONTWAIT`. Received descriptors are inheritable unless the flags have `MSG_CMSG_CLOEXEC`.
 pub(super) fn receive_message(
     fd: BorrowedFd<'_>,
     buffer: &mut [MaybeUninit<u8>],
@@ -197,28 +197,15 @@ pub(super) fn receive_message(
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr();
     message.msg_controllen = control.len();
-    let mut receive = |flags: i32| {
-        // SAFETY: the header's pointers are to live buffers of the lengths beside them, borrowed mutably for the call.
-        let length = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, flags) };
-        usize::try_from(length).map_err(|_| io::Error::last_os_error())
-    };
-    let flags = flags | libc::MSG_DONTWAIT;
-    let length = match receive(flags | libc::MSG_CMSG_CLOEXEC) {
-        // AF_PACKET and some of AF_CAN refuse a flag that they do not know. No descriptors come over them.
-        Err(error)
-            if error.raw_os_error() == Some(libc::EINVAL)
-                && SockRef::from(&fd).domain()? != Domain::UNIX =>
-        {
-            receive(flags)?
-        }
-        result => result?,
-    };
+    // SAFETY: the header's pointers are to live buffers of the lengths beside them, borrowed mutably for the call.
+    let length = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, flags | libc::MSG_DONTWAIT) };
+    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
     Ok(Received {
         length,
         // SAFETY: the kernel filled in an address of this length, cut to the storage's size.
         address: unsafe { SockAddr::new(storage, message.msg_namelen.min(capacity)) },
         control_length: message.msg_controllen.min(control.len()),
-        flags: message.msg_flags & !libc::MSG_CMSG_CLOEXEC,
+        flags: message.msg_flags,
     })
 }
 

@@ -1,7 +1,9 @@
 //! Chores of the project, run by Cargo's aliases: see `.cargo/config.toml`.
 
+mod fuzz;
+
 use std::{
-    env,
+    env, io,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
@@ -11,6 +13,8 @@ struct Check {
     arguments: Vec<String>,
     /// `RUSTFLAGS`, if not the caller's.
     flags: Option<&'static str>,
+    /// Whether a stable compiler takes unstable flags.
+    unstable: bool,
 }
 
 impl Check {
@@ -18,6 +22,7 @@ impl Check {
         Self {
             arguments: arguments.iter().map(ToString::to_string).collect(),
             flags: None,
+            unstable: false,
         }
     }
 
@@ -30,6 +35,18 @@ impl Check {
 
     fn with_flags(mut self, flags: &'static str) -> Self {
         self.flags = Some(flags);
+        self
+    }
+
+    fn with_unstable_flags(mut self) -> Self {
+        self.unstable = true;
+        self
+    }
+
+    /// Arguments of the program that Cargo runs: the last ones.
+    fn with_program_arguments(mut self, arguments: impl IntoIterator<Item = String>) -> Self {
+        self.arguments.push("--".into());
+        self.arguments.extend(arguments);
         self
     }
 
@@ -47,6 +64,9 @@ impl Check {
                 .env("RUSTFLAGS", flags)
                 .env_remove("CARGO_ENCODED_RUSTFLAGS");
         }
+        if self.unstable {
+            command.env("RUSTC_BOOTSTRAP", "1");
+        }
         match command.status() {
             Ok(status) if status.success() => Ok(()),
             // Ended by a signal: no code of its own.
@@ -63,8 +83,8 @@ impl Check {
 }
 
 /// Every test there is, the most telling first.
-fn checks(target: &Path) -> [Check; 4] {
-    [
+fn checks(target: &Path) -> io::Result<Vec<Check>> {
+    let mut checks = vec![
         Check::new(&["test", "--release", "--ignore-rust-version"]),
         // Without the VM, and with overflow checks and std's own checks of descriptors.
         Check::new(&[
@@ -91,7 +111,9 @@ fn checks(target: &Path) -> [Check; 4] {
         ])
         .in_folder(&target.join("loom"))
         .with_flags("--cfg loom"),
-    ]
+    ];
+    checks.extend(fuzz::checks(target)?);
+    Ok(checks)
 }
 
 fn verify() -> Result<(), u8> {
@@ -104,7 +126,11 @@ fn verify() -> Result<(), u8> {
         return Err(1);
     }
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    checks(&target).iter().try_for_each(Check::run)
+    let checks = checks(&target).map_err(|error| {
+        eprintln!("verify: fuzz/seeds: {error}");
+        1
+    })?;
+    checks.iter().try_for_each(Check::run)
 }
 
 fn main() -> ExitCode {
