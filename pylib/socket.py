@@ -22,6 +22,7 @@ import io
 import os
 import sys
 from enum import IntEnum, IntFlag
+from operator import index as _index
 
 import _socket
 from _socket import *
@@ -51,6 +52,8 @@ _LOCALHOST_V6 = "::1"
 _GLOBAL_DEFAULT_TIMEOUT = object()
 
 _SEND_BLOCK = 1 << 16
+# What sendfile(2) is asked to send at once: more does not fit a C type.
+_SENDFILE_BLOCK = 1 << 30
 
 
 for _base, _title, _prefix, _doc in (
@@ -95,11 +98,10 @@ class socket(_socket.socket):
     objects from makefile() keep the connection open until they are closed too.
     """
 
-    if hasattr(_socket.socket, "_accept_socket"):
+    if hasattr(_socket.socket, "accept"):
         # The native type keeps the state below, and builds accepted sockets
         # and enumeration members without running Python code.
         __slots__ = ["__weakref__"]
-        accept = _socket.socket._accept_socket
         family = _socket.socket._family_member
         type = _socket.socket._type_member
     else:
@@ -249,24 +251,25 @@ class socket(_socket.socket):
         if self.gettimeout() == 0:
             raise ValueError("non-blocking sockets are not supported")
 
-        start = offset
+        total = 0
         try:
-            while count is None or offset - start < count:
-                left = size if count is None else count - (offset - start)
+            while count is None or total < count:
+                left = size if count is None else count - total
                 try:
-                    sent = self._sendfile(source, offset, left)
+                    sent = self._sendfile(source, offset, min(left, _SENDFILE_BLOCK))
                 except TimeoutError:
                     raise
                 except OSError as why:
-                    if offset == start and self.fileno() >= 0:
+                    if not total and self.fileno() >= 0:
                         raise _GiveupOnSendfile(why)
                     raise
                 if not sent:
                     break
+                total += sent
                 offset += sent
-            return offset - start
+            return total
         finally:
-            if offset > start and hasattr(file, "seek"):
+            if total and hasattr(file, "seek"):
                 file.seek(offset)
 
     def _sendfile_use_send(self, file, offset=0, count=None):
@@ -347,7 +350,8 @@ class socket(_socket.socket):
 
     def set_inheritable(self, inheritable):
         """set_inheritable(flag): let child processes inherit the descriptor, or not."""
-        os.set_inheritable(self._open_fileno(), inheritable)
+        # The VM's function takes nothing but a bool.
+        os.set_inheritable(self._open_fileno(), bool(_index(inheritable)))
 
     def _open_fileno(self):
         # Not left to `os`: on RustPython its OSErrors have five arguments.

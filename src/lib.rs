@@ -42,6 +42,8 @@ mod install;
 #[cfg(feature = "python")]
 mod reactor_module;
 #[cfg(feature = "python")]
+mod signal_module;
+#[cfg(feature = "python")]
 mod socket_module;
 #[cfg(feature = "python")]
 mod socket_type;

@@ -32,7 +32,7 @@ pub mod vsock;
 pub(crate) const CAPACITY: usize = size_of::<SockAddrStorage>();
 
 /// Bytes of `sa_family`, with which every address on Linux begins.
-pub(crate) const FAMILY_SIZE: usize = size_of::<libc::sa_family_t>();
+pub const FAMILY_SIZE: usize = size_of::<libc::sa_family_t>();
 
 /// The families that [`decode`] knows. RDS uses the addresses of AF_INET and AF_INET6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,11 +17,11 @@ pub(crate) use _socket::module_def;
 )]
 pub(crate) mod _socket {
     use rustpython_vm::{
-        Py, PyObjectRef, PyResult, VirtualMachine,
+        FromArgs, Py, PyObjectRef, PyResult, VirtualMachine,
         builtins::{PyModule, PyTypeRef},
-        function::OptionalArg,
     };
 
+    use super::integers::CInt;
     use crate::{
         blocking_bridge::{self, Failure},
         constants, socket_type,
@@ -41,35 +41,39 @@ pub(crate) mod _socket {
         blocking_bridge::install_signal_wakeup(vm)
     }
 
-    /// getdefaulttimeout() -> timeout
-    ///
     /// Return the default timeout in seconds (float) of new socket objects, None when they have none.
     #[pyfunction]
-    fn getdefaulttimeout() -> Option<f64> {
-        socket_type::default_timeout()
+    fn getdefaulttimeout(vm: &VirtualMachine) -> Option<f64> {
+        socket_type::default_timeout_seconds(vm)
     }
 
-    /// setdefaulttimeout(timeout)
-    ///
     /// Set the default timeout in seconds (float) of new socket objects; None means that they have none.
     #[pyfunction]
     fn setdefaulttimeout(timeout: PyObjectRef, vm: &VirtualMachine) -> PyResult<()> {
         socket_type::set_default_timeout(vm, &timeout)
     }
 
-    /// socketpair([family[, type [, proto]]]) -> (socket object, socket object)
-    ///
+    #[derive(FromArgs)]
+    struct PairArgs {
+        #[pyarg(positional, default = CInt(libc::AF_UNIX), py_default = "AF_UNIX")]
+        family: CInt,
+        #[pyarg(positional, default = CInt(libc::SOCK_STREAM), py_default = "SOCK_STREAM")]
+        r#type: CInt,
+        #[pyarg(positional, default, py_default = "0")]
+        proto: CInt,
+    }
+
     /// Create a pair of socket objects that are connected to each other; a Unix stream pair by default.
     #[pyfunction]
     fn socketpair(
-        family: OptionalArg<i32>,
-        kind: OptionalArg<i32>,
-        proto: OptionalArg<i32>,
+        PairArgs {
+            family,
+            r#type,
+            proto,
+        }: PairArgs,
         vm: &VirtualMachine,
     ) -> Result<(PyObjectRef, PyObjectRef), Failure> {
-        let family = family.unwrap_or(libc::AF_UNIX);
-        let kind = kind.unwrap_or(libc::SOCK_STREAM);
-        let (one, other) = socket_type::pair(family, kind, proto.unwrap_or(0), vm)?;
+        let (one, other) = socket_type::pair(family.0, r#type.0, proto.0, vm)?;
         Ok((one.into(), other.into()))
     }
 

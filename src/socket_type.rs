@@ -6,8 +6,10 @@
 pub(crate) mod address;
 mod afalg;
 mod ancillary;
+mod arguments;
 mod connect;
 mod create;
+mod default_timeout;
 mod face;
 mod message;
 mod options;
@@ -31,22 +33,22 @@ use rustpython_vm::{
     builtins::{PyBytesRef, PyTupleRef, PyTypeRef},
     class::PyClassImpl,
     convert::{IntoPyException, ToPyObject},
-    function::{ArgMemoryBuffer, FuncArgs, OptionalArg},
+    function::PosArgs,
     pyclass,
     types::{Constructor, DefaultConstructor, Destructor, Initializer, Representable},
     warn,
 };
 
+use self::arguments::{Ancillary, Backlog, Flags, InitArgs, OptionLength, OptionSize, SendMessage};
 use crate::{
     blocking_bridge::{Call, Failure, Timeout},
     reactor::Source,
     socket_module::integers::{CInt, CSize},
 };
 
-/// The default timeout of new sockets, in nanoseconds as in [`Timeout`].
-static DEFAULT_TIMEOUT: AtomicI64 = AtomicI64::new(Timeout::NONE);
-
-/// `_socket.socket`: an open socket, or a closed or never opened one.
+/// One end of a network conversation: an open socket, or a closed or never opened one.
+///
+/// With fileno, the object takes over an open descriptor, and asks the kernel for whichever of the other three is -1.
 #[pyclass(module = "_socket", name = "socket")]
 #[derive(PyPayload)]
 pub(crate) struct PySocket {
@@ -150,21 +152,15 @@ impl PySocket {
     fn completes_partial_work(&self) -> bool {
         self.timeout.is_none() && self.kind.load(Ordering::Relaxed) == libc::SOCK_STREAM
     }
+
+    /// Whether a call with these flags waits for all that it asks for, as in the kernel; a Unix stream is only peeked at once.
+    fn waits_for_all(&self, flags: i32) -> bool {
+        let peeks_once = flags & libc::MSG_PEEK != 0 && self.family() == libc::AF_UNIX;
+        flags & libc::MSG_WAITALL != 0 && !peeks_once && self.completes_partial_work()
+    }
 }
 
 impl DefaultConstructor for PySocket {}
-
-#[derive(rustpython_vm::FromArgs)]
-pub(crate) struct InitArgs {
-    #[pyarg(any, default = -1)]
-    family: i32,
-    #[pyarg(any, default = -1)]
-    r#type: i32,
-    #[pyarg(any, default = -1)]
-    proto: i32,
-    #[pyarg(any, default)]
-    fileno: Option<PyObjectRef>,
-}
 
 impl Initializer for PySocket {
     type Args = InitArgs;
@@ -189,16 +185,18 @@ impl Representable for PySocket {
 impl Destructor for PySocket {
     fn del(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult<()> {
         if zelf.number() >= 0 {
-            let text = match zelf.as_object().repr(vm) {
-                Ok(repr) => format!("unclosed {repr}"),
-                Err(_) => "unclosed <socket>".to_owned(),
+            let repr = match zelf.as_object().repr(vm) {
+                Ok(repr) => repr.to_string_lossy().into_owned(),
+                Err(_) => "<socket>".to_owned(),
             };
+            let text = vm.ctx.new_str(format!("unclosed {repr}"));
             let category = vm.ctx.exceptions.resource_warning.to_owned();
             let source = Some(zelf.as_object().to_owned());
-            let warned = warn::warn(vm.ctx.new_str(text).into(), Some(category), 1, source, vm);
+            let warned = warn::warn(text.into(), Some(category), 1, source, vm);
             // A finaliser has nobody to raise to; a warning turned into an error is reported, as elsewhere.
             if let Err(exception) = warned {
-                vm.run_unraisable(exception, None, zelf.as_object().to_owned());
+                let doing = format!("Exception ignored while finalizing socket {repr}");
+                vm.run_unraisable(exception, Some(doing), vm.ctx.none());
             }
         }
         let _ = zelf.close_source(vm);
@@ -226,8 +224,6 @@ impl PySocket {
     flags(BASETYPE, HEAPTYPE)
 )]
 impl PySocket {
-    /// _accept() -> (integer, address info)
-    ///
     /// Wait for an incoming connection. Return a new descriptor of the connection, and the address of the client.
     #[pymethod]
     fn _accept(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<(i32, PyObjectRef), Failure> {
@@ -238,17 +234,12 @@ impl PySocket {
 
     /// Wait for an incoming connection. Return a new socket object of it, and the address of the client.
     #[pymethod]
-    fn _accept_socket(
-        zelf: &Py<Self>,
-        vm: &VirtualMachine,
-    ) -> Result<(PyObjectRef, PyObjectRef), Failure> {
+    fn accept(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<(PyObjectRef, PyObjectRef), Failure> {
         let (fd, address) = connect::accept(zelf, vm)?;
         let address = address::from_kernel(vm, zelf, &address)?;
         Ok((create::accepted(zelf, fd, vm)?, address))
     }
 
-    /// bind(address)
-    ///
     /// Bind the socket to a local address.
     #[pymethod]
     fn bind(zelf: &Py<Self>, address: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
@@ -259,16 +250,12 @@ impl PySocket {
         zelf.with_fd(|fd| socket2::SockRef::from(&fd).bind(&parsed))
     }
 
-    /// close()
-    ///
     /// Close the socket. It cannot be used after this call; calls blocked in other threads end with OSError.
     #[pymethod]
     fn close(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<(), Failure> {
         zelf.close_source(vm)
     }
 
-    /// connect(address)
-    ///
     /// Connect the socket to a remote address.
     #[pymethod]
     fn connect(zelf: &Py<Self>, address: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
@@ -279,10 +266,7 @@ impl PySocket {
         connect::connect(zelf, &parsed, vm)
     }
 
-    /// connect_ex(address) -> errno
-    ///
-    /// This is like connect(address), but returns an error code (the errno value) instead of raising an exception when
-    /// an error occurs.
+    /// Like connect(address), but return the errno of a failure instead of raising it; 0 on success.
     #[pymethod]
     fn connect_ex(
         zelf: &Py<Self>,
@@ -301,8 +285,6 @@ impl PySocket {
         }
     }
 
-    /// detach()
-    ///
     /// Close the socket object without closing the underlying descriptor, which is returned.
     #[pymethod]
     fn detach(zelf: &Py<Self>) -> i32 {
@@ -314,16 +296,12 @@ impl PySocket {
         detached.map_or(-1, IntoRawFd::into_raw_fd)
     }
 
-    /// fileno() -> integer
-    ///
     /// Return the descriptor of the socket, or -1 when it is closed.
     #[pymethod]
     fn fileno(zelf: &Py<Self>) -> i32 {
         zelf.number()
     }
 
-    /// getpeername() -> address info
-    ///
     /// Return the address of the remote endpoint.
     #[pymethod]
     fn getpeername(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
@@ -331,8 +309,6 @@ impl PySocket {
         Ok(address::from_kernel(vm, zelf, &address)?)
     }
 
-    /// getsockname() -> address info
-    ///
     /// Return the address of the local endpoint.
     #[pymethod]
     fn getsockname(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
@@ -340,129 +316,115 @@ impl PySocket {
         Ok(address::from_kernel(vm, zelf, &address)?)
     }
 
-    /// getsockopt(level, option[, buffersize]) -> value
-    ///
     /// Get a socket option as an integer or, with a nonzero buffersize, as that many bytes at most.
     #[pymethod]
     fn getsockopt(
         zelf: &Py<Self>,
-        level: i32,
-        option: i32,
-        buffersize: OptionalArg<i32>,
+        level: CInt,
+        option: CInt,
+        OptionSize { buffersize }: OptionSize,
         vm: &VirtualMachine,
     ) -> Result<PyObjectRef, Failure> {
-        options::get(zelf, level, option, buffersize.unwrap_or(0), vm)
+        options::get(zelf, level.0, option.0, buffersize.0, vm)
     }
 
-    /// setsockopt(level, option, value: int)
-    /// setsockopt(level, option, value: buffer)
-    /// setsockopt(level, option, None, optlen: int)
-    ///
-    /// Set a socket option. The value is an integer, a bytes-like object, or None with the length of a null pointer's.
+    /// Set a socket option. The value is an integer, a bytes-like object, or None together with optlen: then the kernel
+    /// gets a null pointer and that length.
     #[pymethod]
     fn setsockopt(
         zelf: &Py<Self>,
-        level: i32,
-        option: i32,
+        level: CInt,
+        option: CInt,
         value: PyObjectRef,
-        optlen: OptionalArg<PyObjectRef>,
+        OptionLength { optlen }: OptionLength,
         vm: &VirtualMachine,
     ) -> Result<(), Failure> {
         options::set(
             zelf,
-            level,
-            option,
+            level.0,
+            option.0,
             &value,
             optlen.into_option().as_ref(),
             vm,
         )
     }
 
-    /// listen([backlog])
-    ///
-    /// Enable a server to accept connections. The backlog is at least 0; by default it is a reasonable value.
+    /// Enable a server to accept connections. The backlog bounds those that wait to be accepted; it is at least 0.
     #[pymethod]
-    fn listen(zelf: &Py<Self>, backlog: OptionalArg<i32>) -> Result<(), Failure> {
-        let backlog = backlog.unwrap_or(libc::SOMAXCONN.min(128)).max(0);
-        zelf.with_fd(|fd| socket2::SockRef::from(&fd).listen(backlog))
+    fn listen(zelf: &Py<Self>, Backlog { backlog }: Backlog) -> Result<(), Failure> {
+        zelf.with_fd(|fd| socket2::SockRef::from(&fd).listen(backlog.0.max(0)))
     }
 
-    /// shutdown(flag)
-    ///
     /// Shut down the reading side (SHUT_RD), the writing side (SHUT_WR) or both (SHUT_RDWR) of the connection.
     #[pymethod]
-    fn shutdown(zelf: &Py<Self>, flag: i32) -> Result<(), Failure> {
-        zelf.with_fd(|fd| system::shutdown(fd, flag))
+    fn shutdown(zelf: &Py<Self>, flag: CInt) -> Result<(), Failure> {
+        zelf.with_fd(|fd| system::shutdown(fd, flag.0))
     }
 
-    /// recv(buffersize[, flags]) -> data
-    ///
     /// Receive up to buffersize bytes. When no data is available, block until at least one byte is there or the remote end
     /// is closed; when that is closed and all data is read, return the empty bytes.
     #[pymethod]
     fn recv(
         zelf: &Py<Self>,
-        buffersize: isize,
-        flags: OptionalArg<i32>,
+        buffersize: CSize,
+        Flags { flags }: Flags,
         vm: &VirtualMachine,
     ) -> Result<PyBytesRef, Failure> {
-        let size = size_argument(vm, buffersize, "recv")?;
-        Ok(vm
-            .ctx
-            .new_bytes(receive::receive(zelf, size, flags.unwrap_or(0), vm)?))
+        let size = arguments::size(vm, buffersize, "recv")?;
+        let data = receive::receive(zelf, size, flags.0, vm)?;
+        Ok(vm.ctx.new_bytes(data))
     }
 
-    /// recv_into(buffer[, nbytes[, flags]]) -> nbytes_read
-    ///
-    /// A version of recv() that stores its data into a buffer, up to nbytes of it or, if that is 0, all.
+    /// Receive into a buffer: up to nbytes or, if that is 0, as many as it holds. Return the number of bytes received.
     #[pymethod]
-    fn recv_into(zelf: &Py<Self>, args: IntoArgs, vm: &VirtualMachine) -> Result<usize, Failure> {
-        let (limit, flags) = args.check(vm, "recv_into")?;
-        receive::receive_into(zelf, &args.buffer, limit, flags, vm)
+    fn recv_into(
+        zelf: &Py<Self>,
+        args: arguments::Into,
+        vm: &VirtualMachine,
+    ) -> Result<usize, Failure> {
+        let (buffer, limit, flags) =
+            args.check(vm, "recv_into", "buffer too small for requested bytes")?;
+        receive::receive_into(zelf, &buffer, limit, flags, vm)
     }
 
-    /// recvfrom(buffersize[, flags]) -> (data, address info)
-    ///
-    /// Like recv(buffersize, flags) but also return the sender's address info.
+    /// Like recv(buffersize, flags), but return the data and the sender's address.
     #[pymethod]
     fn recvfrom(
         zelf: &Py<Self>,
-        buffersize: isize,
-        flags: OptionalArg<i32>,
+        buffersize: CSize,
+        Flags { flags }: Flags,
         vm: &VirtualMachine,
     ) -> Result<(PyBytesRef, PyObjectRef), Failure> {
-        let size = size_argument(vm, buffersize, "recvfrom")?;
-        let (data, address) = receive::receive_from(zelf, size, flags.unwrap_or(0), vm)?;
+        let size = arguments::size(vm, buffersize, "recvfrom")?;
+        let flags = flags.0;
+        let (data, address) = receive::receive_from(zelf, size, flags, vm)?;
         Ok((
             vm.ctx.new_bytes(data),
             address::from_kernel(vm, zelf, &address)?,
         ))
     }
 
-    /// recvfrom_into(buffer[, nbytes[, flags]]) -> (nbytes, address info)
-    ///
-    /// Like recv_into(buffer, nbytes, flags) but also return the sender's address info.
+    /// Like recv_into(buffer, nbytes, flags), but return the number of bytes and the sender's address.
     #[pymethod]
     fn recvfrom_into(
         zelf: &Py<Self>,
-        args: IntoArgs,
+        args: arguments::Into,
         vm: &VirtualMachine,
     ) -> Result<(usize, PyObjectRef), Failure> {
-        let (limit, flags) = args.check(vm, "recvfrom_into")?;
-        let (received, address) = receive::receive_from_into(zelf, &args.buffer, limit, flags, vm)?;
+        let too_small = "nbytes is greater than the length of the buffer";
+        let (buffer, limit, flags) = args.check(vm, "recvfrom_into", too_small)?;
+        let (received, address) = receive::receive_from_into(zelf, &buffer, limit, flags, vm)?;
         Ok((received, address::from_kernel(vm, zelf, &address)?))
     }
 
-    /// recvmsg(bufsize[, ancbufsize[, flags]]) -> (data, ancdata, msg_flags, address)
-    ///
     /// Receive up to bufsize bytes of data and up to ancbufsize bytes of ancillary data (a buffer of that size is
-    /// offered to the kernel: see CMSG_SPACE).
+    /// offered to the kernel: see CMSG_SPACE). Return the data, a list of (level, type, data), the MSG_* flags of the
+    /// message, and the sender's address.
     #[pymethod]
     fn recvmsg(
         zelf: &Py<Self>,
         bufsize: CSize,
-        ancbufsize: OptionalArg<CSize>,
-        flags: OptionalArg<CInt>,
+        Ancillary { ancbufsize, flags }: Ancillary,
         vm: &VirtualMachine,
     ) -> Result<PyTupleRef, Failure> {
         let Ok(size) = usize::try_from(bufsize.0) else {
@@ -470,59 +432,49 @@ impl PySocket {
                 .new_value_error("negative buffer size in recvmsg()")
                 .into());
         };
-        let ancbufsize = ancbufsize.unwrap_or_default().0;
-        message::receive(zelf, size, ancbufsize, flags.unwrap_or_default().0, vm)
+        message::receive(zelf, size, ancbufsize.0, flags.0, vm)
     }
 
-    /// recvmsg_into(buffers[, ancbufsize[, flags]]) -> (nbytes, ancdata, msg_flags, address)
-    ///
-    /// Like recvmsg(), but scatter the data into a series of buffers.
+    /// Like recvmsg(), but scatter the data into a series of buffers, and return the number of bytes in place of the data.
     #[pymethod]
     fn recvmsg_into(
         zelf: &Py<Self>,
         buffers: PyObjectRef,
-        ancbufsize: OptionalArg<CSize>,
-        flags: OptionalArg<CInt>,
+        Ancillary { ancbufsize, flags }: Ancillary,
         vm: &VirtualMachine,
     ) -> Result<PyTupleRef, Failure> {
-        let ancbufsize = ancbufsize.unwrap_or_default().0;
-        message::receive_into(zelf, &buffers, ancbufsize, flags.unwrap_or_default().0, vm)
+        message::receive_into(zelf, &buffers, ancbufsize.0, flags.0, vm)
     }
 
-    /// send(data[, flags]) -> count
-    ///
     /// Send data, and return the number of bytes sent: in non-blocking and in timeout mode maybe fewer than there are.
     #[pymethod]
     fn send(
         zelf: &Py<Self>,
         data: PyObjectRef,
-        flags: OptionalArg<i32>,
+        Flags { flags }: Flags,
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
         let data = send::Data::new(vm, data)?;
-        send::send(zelf, &data, flags.unwrap_or(0), None, vm)
+        send::send(zelf, &data, flags.0, None, vm)
     }
 
-    /// sendall(data[, flags])
-    ///
     /// Send all of data. If an error occurs, it is impossible to tell how much data has been sent.
     #[pymethod]
     fn sendall(
         zelf: &Py<Self>,
         data: PyObjectRef,
-        flags: OptionalArg<i32>,
+        Flags { flags }: Flags,
         vm: &VirtualMachine,
     ) -> Result<(), Failure> {
         let data = send::Data::new(vm, data)?;
-        send::send_all(zelf, &data, flags.unwrap_or(0), vm)
+        send::send_all(zelf, &data, flags.0, vm)
     }
 
-    /// sendto(data[, flags], address) -> count
-    ///
-    /// Like send(data, flags) but to an address, for a socket that is not connected.
+    /// sendto(data, address) or sendto(data, flags, address): like send(), for a socket that is not connected. Return the
+    /// number of bytes sent.
     #[pymethod]
-    fn sendto(zelf: &Py<Self>, args: FuncArgs, vm: &VirtualMachine) -> Result<usize, Failure> {
-        let (data, flags, address) = send::sendto_arguments(&args, vm)?;
+    fn sendto(zelf: &Py<Self>, args: PosArgs, vm: &VirtualMachine) -> Result<usize, Failure> {
+        let (data, flags, address) = send::sendto_arguments(&args.into_vec(), vm)?;
         let data = send::Data::new(vm, data)?;
         let parsed = address::parse(vm, zelf, &address, "sendto")?;
         vm.audit("socket.sendto", || {
@@ -531,19 +483,20 @@ impl PySocket {
         send::send(zelf, &data, flags, Some(&parsed), vm)
     }
 
-    /// sendmsg(buffers[, ancdata[, flags[, address]]]) -> count
-    ///
     /// Send the concatenation of the buffers as one message, with ancillary data: an iterable of (level, type, data).
+    /// Return the number of bytes sent.
     #[pymethod]
     fn sendmsg(
         zelf: &Py<Self>,
         buffers: PyObjectRef,
-        ancdata: OptionalArg<PyObjectRef>,
-        flags: OptionalArg<CInt>,
-        address: OptionalArg<PyObjectRef>,
+        SendMessage {
+            ancdata,
+            flags,
+            address,
+        }: SendMessage,
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
-        let address = address.into_option().filter(|address| !vm.is_none(address));
+        let address = address.filter(|address| !vm.is_none(address));
         let parsed = match &address {
             Some(address) => Some(address::parse(vm, zelf, address, "sendmsg")?),
             None => None,
@@ -552,25 +505,20 @@ impl PySocket {
             (zelf.as_object().to_owned(), address.clone().to_pyobject(vm))
         })?;
         let message = message::Outgoing::new(vm, &buffers, ancdata.into_option().as_ref())?;
-        let flags = flags.unwrap_or_default().0;
-        message::send(zelf, &message, flags, parsed.as_ref(), vm)
+        message::send(zelf, &message, flags.0, parsed.as_ref(), vm)
     }
 
-    /// sendmsg_afalg([msg], *, op[, iv[, assoclen[, flags]]]) -> count
-    ///
     /// Send buffers to an AF_ALG operation socket, with the operation, the initialisation vector and the length of the
     /// associated data. flags may be MSG_MORE.
     #[pymethod]
     fn sendmsg_afalg(
         zelf: &Py<Self>,
-        args: FuncArgs,
+        args: afalg::Given,
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
         afalg::send(zelf, args, vm)
     }
 
-    /// setblocking(flag)
-    ///
     /// Set the socket to blocking (true) or non-blocking mode: settimeout(None) or settimeout(0.0).
     #[pymethod]
     fn setblocking(zelf: &Py<Self>, flag: PyObjectRef, vm: &VirtualMachine) -> Result<(), Failure> {
@@ -578,14 +526,12 @@ impl PySocket {
         options::set_timeout(zelf, if blocking { Timeout::NONE } else { 0 })
     }
 
-    /// getblocking() -> whether the socket is in blocking or in timeout mode
+    /// Return False in non-blocking mode; True in blocking and in timeout mode.
     #[pymethod]
     fn getblocking(zelf: &Py<Self>) -> bool {
         !zelf.timeout.is_nonblocking()
     }
 
-    /// settimeout(timeout)
-    ///
     /// Set a timeout in seconds on blocking operations, of calls already blocked too: a number, or None for no timeout.
     /// 0.0 makes the socket non-blocking.
     #[pymethod]
@@ -597,15 +543,13 @@ impl PySocket {
         options::set_timeout(zelf, options::timeout_argument(vm, &timeout)?)
     }
 
-    /// gettimeout() -> timeout
-    ///
     /// Return the timeout in seconds (float) of blocking operations, None when there is none.
     #[pymethod]
     fn gettimeout(zelf: &Py<Self>) -> Option<f64> {
         options::timeout_seconds(zelf.timeout.get())
     }
 
-    /// the socket timeout
+    /// The timeout in seconds, as gettimeout() returns it.
     #[pygetset(name = "timeout")]
     fn timeout_attribute(zelf: &Py<Self>) -> Option<f64> {
         Self::gettimeout(zelf)
@@ -659,43 +603,11 @@ impl PySocket {
 pub(crate) use self::{
     create::pair,
     face::register as register_face,
-    options::{default_timeout, set_default_timeout},
+    options::{default_timeout_seconds, set_default_timeout},
     race::{Plan, Target, race},
 };
 
 /// The class, for the module.
 pub(crate) fn class() -> PyTypeRef {
     PySocket::make_static_type()
-}
-
-fn size_argument(vm: &VirtualMachine, size: isize, caller: &str) -> Result<usize, Failure> {
-    usize::try_from(size).map_err(|_| {
-        vm.new_value_error(format!("negative buffersize in {caller}"))
-            .into()
-    })
-}
-
-/// The arguments of the calls that receive into one buffer.
-#[derive(rustpython_vm::FromArgs)]
-struct IntoArgs {
-    #[pyarg(any)]
-    buffer: ArgMemoryBuffer,
-    #[pyarg(any, default = 0)]
-    nbytes: isize,
-    #[pyarg(any, default = 0)]
-    flags: i32,
-}
-
-impl IntoArgs {
-    /// How many bytes to receive at most, and the flags.
-    fn check(&self, vm: &VirtualMachine, caller: &str) -> Result<(usize, i32), Failure> {
-        let size = size_argument(vm, self.nbytes, caller)?;
-        match size {
-            0 => Ok((self.buffer.len(), self.flags)),
-            size if size > self.buffer.len() => Err(vm
-                .new_value_error("nbytes is greater than the length of the buffer")
-                .into()),
-            size => Ok((size, self.flags)),
-        }
-    }
 }

@@ -177,3 +177,35 @@ fn a_peer_that_stalls_does_not_stall_the_runtime_or_other_threads() {
     drop(peer);
     waiting.join().expect("the stalled client saw the end");
 }
+
+#[test]
+fn each_interpreter_has_its_own_default_timeout() {
+    let (one, other) = (interpreter(), interpreter());
+    one.enter(|vm| run(vm, "import socket\nsocket.setdefaulttimeout(2.5)"));
+    let unset = "
+import socket
+assert socket.getdefaulttimeout() is None, socket.getdefaulttimeout()
+assert [sock.gettimeout() for sock in socket.socketpair()] == [None, None]
+";
+    other.enter(|vm| run(vm, unset));
+    other.enter(|vm| run(vm, "import socket\nsocket.setdefaulttimeout(0)"));
+    let set = "
+import socket
+assert socket.getdefaulttimeout() == 2.5, socket.getdefaulttimeout()
+with socket.create_server(('127.0.0.1', 0)) as listener:
+    with socket.create_connection(listener.getsockname()) as client, listener.accept()[0] as server:
+        assert [listener.gettimeout(), client.gettimeout(), server.gettimeout()] == [2.5, 2.5, 2.5]
+";
+    one.enter(|vm| run(vm, set));
+    // Its threads share it; a sub-interpreter does not.
+    let thread = thread_of(&one);
+    thread::spawn(move || thread.run(|vm| run(vm, set)))
+        .join()
+        .expect("Python ran");
+    let new = one.create_subinterpreter();
+    new.enter(|vm| run(vm, unset));
+    drop((new, other));
+    one.enter(|vm| run(vm, set));
+    one.enter(|vm| run(vm, "import socket\nsocket.setdefaulttimeout(None)"));
+    one.enter(|vm| run(vm, unset));
+}

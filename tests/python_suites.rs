@@ -143,6 +143,7 @@ macro_rules! suites {
 
 // Seconds until a hang is assumed: several times what a suite takes on two busy processors.
 suites! {
+    api: 100,
     constants: 100,
     close_wakes: 300,
     descriptor_reuse: 300,
@@ -155,6 +156,11 @@ suites! {
     fork: 300,
     many_threads: 400,
     regressions: 100,
+    behaviour: 200,
+    ancillary: 200,
+    audit_events: 100,
+    resource_warnings: 100,
+    stock_gaps: 100,
     bad_input: 200,
     socket_data: 200,
     socket_type: 200,

@@ -24,17 +24,27 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// Items of arbitrary bytes lie within them, one behind the other; sent again, they are the same items.
+/// Items of arbitrary bytes are where the lengths in the bytes put them, cut to the bytes that there are; sent again, they are
+/// the same items.
 pub fn parse(control: &[u8]) {
-    let range = control.as_ptr_range();
     let mut walk = Items::new(control);
     let mut items = Vec::new();
-    let mut end = range.start as usize;
+    let mut start = Some(0_usize);
     for item in walk.by_ref() {
-        let data = item.data.as_ptr_range();
-        assert!(data.start as usize >= end + header(), "items overlap");
-        end = data.end as usize;
-        assert!(end <= range.end as usize, "data behind the end");
+        let begin = start.expect("an item behind one that is cut");
+        let end = begin + header();
+        let length = control[begin..].first_chunk().expect("room for a header");
+        let length = usize::from_ne_bytes(*length);
+        let claimed = length
+            .checked_sub(header())
+            .expect("the length of a header");
+        assert_eq!(item.data.len(), claimed.min(control.len() - end));
+        // An empty slice may be anywhere.
+        let place = control[end..][..item.data.len()].as_ptr();
+        assert!(item.data.is_empty() || item.data.as_ptr() == place);
+        start = length
+            .checked_next_multiple_of(size_of::<usize>())
+            .and_then(|length| begin.checked_add(length));
         items.push(item);
     }
     assert_eq!(walk.next(), None, "the walk goes on after its end");

@@ -214,7 +214,7 @@ fn an_address_ends_where_its_last_field_does() {
         (libc::AF_BLUETOOTH, bluetooth::BTPROTO_RFCOMM, 10, 9),
     ];
     for (family, protocol, whole, least) in lengths {
-        let mut bytes = vec![0; CAPACITY];
+        let mut bytes = [0; CAPACITY];
         bytes[..2].copy_from_slice(&(family as u16).to_ne_bytes());
         for length in 0..CAPACITY {
             let decoded = decode(&bytes[..length], protocol);

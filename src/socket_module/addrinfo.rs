@@ -21,13 +21,13 @@ pub(crate) struct GetAddrInfoArgs {
     host: PyObjectRef,
     #[pyarg(any)]
     port: PyObjectRef,
-    #[pyarg(any, default)]
+    #[pyarg(any, default, py_default = "0")]
     family: CInt,
-    #[pyarg(any, name = "type", default)]
+    #[pyarg(any, name = "type", default, py_default = "0")]
     socktype: CInt,
-    #[pyarg(any, default)]
+    #[pyarg(any, default, py_default = "0")]
     proto: CInt,
-    #[pyarg(any, default)]
+    #[pyarg(any, default, py_default = "0")]
     flags: CInt,
 }
 

@@ -2,16 +2,17 @@
 
 use num_traits::Signed;
 use rustpython_vm::{
-    PyObject, PyObjectRef, PyResult, TryFromObject, VirtualMachine, builtins::PyIntRef,
+    PyObject, PyObjectRef, PyResult, TryFromBorrowedObject, TryFromObject, VirtualMachine,
+    builtins::PyIntRef,
 };
 
 /// A C `int` argument.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct CInt(pub(crate) i32);
 
-impl TryFromObject for CInt {
-    fn try_from_object(vm: &VirtualMachine, object: PyObjectRef) -> PyResult<Self> {
-        let wide = c_long(vm, &object)?;
+impl TryFromBorrowedObject<'_> for CInt {
+    fn try_from_borrowed_object(vm: &VirtualMachine, object: &PyObject) -> PyResult<Self> {
+        let wide = c_long(vm, object)?;
         match i32::try_from(wide) {
             Ok(value) => Ok(Self(value)),
             Err(_) if wide < 0 => Err(vm.new_overflow_error("signed integer is less than minimum")),
@@ -38,7 +39,7 @@ impl TryFromObject for CSize {
     }
 }
 
-/// An unsigned argument of 16 or 32 bits: OverflowError outside its range.
+/// An unsigned argument of 16 or 32 bits: ValueError below its range, OverflowError above.
 pub(super) struct Unsigned<T>(pub(super) T);
 
 macro_rules! unsigned {
@@ -50,10 +51,7 @@ macro_rules! unsigned {
                 match <$kind>::try_from(int) {
                     Ok(value) => Ok(Self(value)),
                     Err(_) if int.is_negative() => {
-                        Err(vm.new_overflow_error(concat!(
-                            "can't convert negative Python int to C ",
-                            $name
-                        )))
+                        Err(vm.new_value_error("Cannot convert negative int"))
                     }
                     Err(_) => Err(vm.new_overflow_error(concat!("Python int too large for C ", $name))),
                 }

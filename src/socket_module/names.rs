@@ -175,7 +175,7 @@ pub(crate) mod functions {
 
     use futures_util::FutureExt;
     use rustpython_vm::{
-        PyObjectRef, PyResult, TryFromObject, VirtualMachine,
+        FromArgs, PyObjectRef, PyResult, TryFromObject, VirtualMachine,
         builtins::{PyStr, PyStrRef, PyTuple, PyTypeRef},
         function::OptionalArg,
     };
@@ -345,14 +345,19 @@ pub(crate) mod functions {
         Ok(vm.ctx.new_tuple(items).into())
     }
 
-    fn protocol_argument(
-        vm: &VirtualMachine,
-        protocol: OptionalArg<PyObjectRef>,
-        what: &str,
-    ) -> PyResult<Option<CString>> {
-        match protocol {
-            OptionalArg::Present(protocol) => c_string(vm, &protocol, what).map(Some),
-            OptionalArg::Missing => Ok(None),
+    #[derive(FromArgs)]
+    struct Protocol {
+        // No Python value stands for its absence.
+        #[pyarg(positional, optional, py_default = "...")]
+        protocolname: OptionalArg<PyObjectRef>,
+    }
+
+    impl Protocol {
+        fn name(self, vm: &VirtualMachine, what: &str) -> PyResult<Option<CString>> {
+            self.protocolname
+                .into_option()
+                .map(|name| c_string(vm, &name, what))
+                .transpose()
         }
     }
 
@@ -367,11 +372,11 @@ pub(crate) mod functions {
     #[pyfunction]
     fn getservbyname(
         servicename: PyObjectRef,
-        protocolname: OptionalArg<PyObjectRef>,
+        protocol: Protocol,
         vm: &VirtualMachine,
     ) -> PyResult<u16> {
         let name = c_string(vm, &servicename, "getservbyname() argument 1")?;
-        let protocol = protocol_argument(vm, protocolname, "getservbyname() argument 2")?;
+        let protocol = protocol.name(vm, "getservbyname() argument 2")?;
         vm.audit("socket.getservbyname", || {
             (audited(vm, Some(&name)), audited(vm, protocol.as_ref()))
         })?;
@@ -380,12 +385,8 @@ pub(crate) mod functions {
     }
 
     #[pyfunction]
-    fn getservbyport(
-        port: CInt,
-        protocolname: OptionalArg<PyObjectRef>,
-        vm: &VirtualMachine,
-    ) -> PyResult<PyStrRef> {
-        let protocol = protocol_argument(vm, protocolname, "getservbyport() argument 2")?;
+    fn getservbyport(port: CInt, protocol: Protocol, vm: &VirtualMachine) -> PyResult<PyStrRef> {
+        let protocol = protocol.name(vm, "getservbyport() argument 2")?;
         let port = u16::try_from(port.0)
             .map_err(|_| vm.new_overflow_error("getservbyport: port must be 0-65535."))?;
         vm.audit("socket.getservbyport", || {

@@ -3,8 +3,6 @@
 //! A family has a file of its own, which takes a Python object apart and builds one. The bytes are the business of
 //! [`crate::sockaddr`]. A new family is a file there and one here, an arm in [`parse`] and one in [`from_kernel`].
 
-use std::sync::atomic::Ordering;
-
 use rustpython_vm::{PyObject, PyResult, VirtualMachine};
 use socket2::SockAddr;
 
@@ -92,11 +90,4 @@ pub(crate) fn from_kernel(vm: &VirtualMachine, socket: &PySocket, address: &Sock
         Address::Qipcrtr(fields) => qipcrtr::to_python(vm, fields),
         Address::Bluetooth(fields) => bluetooth::to_python(vm, fields),
     })
-}
-
-/// [`from_kernel`] for a caller without the socket: the interfaces are those of this thread's network namespace.
-pub(crate) fn to_python(vm: &VirtualMachine, address: &SockAddr, proto: i32) -> PyResult {
-    let socket = PySocket::default();
-    socket.proto.store(proto, Ordering::Relaxed);
-    from_kernel(vm, &socket, address)
 }

@@ -5,20 +5,37 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use rustpython_vm::{AsObject, Py, PyObject, PyObjectRef, PyPayload, PyRef, VirtualMachine};
+use rustpython_vm::{
+    AsObject, Py, PyObject, PyObjectRef, PyPayload, PyRef, PyResult, TryFromBorrowedObject,
+    VirtualMachine,
+};
 use socket2::{SockRef, Socket};
 
-use super::{DEFAULT_TIMEOUT, InitArgs, PySocket, face};
+use super::{PySocket, arguments::InitArgs, default_timeout, face};
 use crate::{
     blocking_bridge::{Failure, Timeout},
     reactor::{Source, with_more_descriptors},
+    socket_module::integers::CInt,
 };
 
 /// What a descriptor is: the three attributes of every socket.
+#[derive(Clone, Copy)]
 struct Attributes {
     family: i32,
     kind: i32,
     proto: i32,
+}
+
+impl Attributes {
+    /// With a TCP socket's for those that are not given, which are -1.
+    fn or_default(self) -> Self {
+        let or = |value: i32, default| if value == -1 { default } else { value };
+        Self {
+            family: or(self.family, libc::AF_INET),
+            kind: or(self.kind, libc::SOCK_STREAM),
+            proto: or(self.proto, 0),
+        }
+    }
 }
 
 /// `socket.__init__`. A socket initialised anew closes what it had.
@@ -27,30 +44,50 @@ pub(super) fn init(
     args: &InitArgs,
     vm: &VirtualMachine,
 ) -> Result<(), Failure> {
-    let InitArgs {
-        family,
-        r#type: kind,
-        proto,
-        fileno,
-    } = args;
-    vm.audit("socket.__new__", || {
-        (socket.as_object().to_owned(), *family, *kind, *proto)
-    })?;
     let wanted = Attributes {
-        family: *family,
-        kind: *kind,
-        proto: *proto,
+        family: args.family.0,
+        kind: args.r#type.0,
+        proto: args.proto.0,
     };
-    let (fd, attributes) = match fileno.as_ref().filter(|fileno| !vm.is_none(fileno)) {
+    let fileno = args.fileno.as_ref().filter(|fileno| !vm.is_none(fileno));
+    audit(vm, socket, || {
+        // On CPython the Python class is what fills in the defaults.
+        if fileno.is_none() && face::is_derived(socket, vm) {
+            wanted.or_default()
+        } else {
+            wanted
+        }
+    })?;
+    let (fd, attributes) = match fileno {
         Some(fileno) => adopt(descriptor_argument(fileno, vm)?, wanted)?,
-        None => open(wanted)?,
+        None => open(wanted.or_default())?,
     };
-    settle(socket, fd, &attributes)
+    settle(socket, fd, &attributes, vm)?;
+    // What `makefile` made before belongs to the descriptor that is gone.
+    socket.io_refs.store(0, Ordering::Relaxed);
+    socket.closed.store(false, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Raises the audit event of a new socket object.
+fn audit(
+    vm: &VirtualMachine,
+    socket: &Py<PySocket>,
+    attributes: impl FnOnce() -> Attributes,
+) -> PyResult<()> {
+    vm.audit("socket.__new__", || {
+        let Attributes {
+            family,
+            kind,
+            proto,
+        } = attributes();
+        (socket.as_object().to_owned(), family, kind, proto)
+    })
 }
 
 /// The descriptor that Python code hands over. Whatever else goes wrong later, it stays the caller's until adopted.
 fn descriptor_argument(fileno: &PyObject, vm: &VirtualMachine) -> Result<RawFd, Failure> {
-    let fd: i32 = fileno.try_index(vm)?.try_to_primitive(vm)?;
+    let CInt(fd) = CInt::try_from_borrowed_object(vm, fileno)?;
     if fd < 0 {
         return Err(vm.new_value_error("negative file descriptor").into());
     }
@@ -101,13 +138,7 @@ fn attributes_of(socket: &Socket, wanted: Attributes) -> Result<Attributes, Fail
     })
 }
 
-fn open(wanted: Attributes) -> Result<(OwnedFd, Attributes), Failure> {
-    let or = |value: i32, default| if value == -1 { default } else { value };
-    let attributes = Attributes {
-        family: or(wanted.family, libc::AF_INET),
-        kind: or(wanted.kind, libc::SOCK_STREAM),
-        proto: or(wanted.proto, 0),
-    };
+fn open(attributes: Attributes) -> Result<(OwnedFd, Attributes), Failure> {
     let open = || {
         let proto = (attributes.proto != 0).then(|| attributes.proto.into());
         // Not inheritable (PEP 446): socket2 sets SOCK_CLOEXEC.
@@ -117,12 +148,17 @@ fn open(wanted: Attributes) -> Result<(OwnedFd, Attributes), Failure> {
     Ok((socket.into(), attributes))
 }
 
-fn settle(socket: &PySocket, fd: OwnedFd, attributes: &Attributes) -> Result<(), Failure> {
+fn settle(
+    socket: &PySocket,
+    fd: OwnedFd,
+    attributes: &Attributes,
+    vm: &VirtualMachine,
+) -> Result<(), Failure> {
     let source = Arc::new(Source::new(fd));
     let timeout = if attributes.kind & libc::SOCK_NONBLOCK != 0 {
         0
     } else {
-        DEFAULT_TIMEOUT.load(Ordering::Relaxed)
+        default_timeout::get(vm)
     };
     if timeout != Timeout::NONE {
         source.set_nonblocking(true).transpose()?;
@@ -158,7 +194,7 @@ pub(crate) fn pair(
         with_more_descriptors(|| Socket::pair(family.into(), kind.into(), protocol))?;
     let settled = |fd: Socket| {
         let socket = PySocket::default();
-        settle(&socket, fd.into(), &attributes)?;
+        settle(&socket, fd.into(), &attributes, vm)?;
         Ok::<_, Failure>(socket.into_ref(&vm.ctx))
     };
     Ok((settled(one)?, settled(other)?))
@@ -175,12 +211,11 @@ pub(super) fn accepted(
         kind: listener.kind.load(Ordering::Relaxed),
         proto: listener.proto(),
     };
-    let socket = PySocket::default();
-    settle(&socket, fd, &attributes)?;
+    let socket = PySocket::default().into_ref_with_type(vm, face::class_of(listener))?;
+    audit(vm, &socket, || attributes)?;
     // As on CPython: without a default timeout, the connection of a listener with a timeout starts in blocking mode. It does
     // so of itself, as O_NONBLOCK is not inherited on Linux.
+    settle(&socket, fd, &attributes, vm)?;
     face::share_members(listener, &socket);
-    Ok(socket
-        .into_ref_with_type(vm, face::class_of(listener))?
-        .into())
+    Ok(socket.into())
 }

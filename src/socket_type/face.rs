@@ -45,6 +45,12 @@ pub(super) fn class_of(socket: &Py<PySocket>) -> PyTypeRef {
         .unwrap_or_else(|| native.to_owned())
 }
 
+/// Whether the socket's class derives from the Python class.
+pub(super) fn is_derived(socket: &Py<PySocket>, vm: &VirtualMachine) -> bool {
+    let enumerations = vm.ctx.intern_str(ENUMERATIONS);
+    socket.class().get_attr(enumerations).is_some()
+}
+
 /// The family or type as a member of its enumeration; an integer where it has none.
 pub(super) fn member(socket: &Py<PySocket>, kind: Kind, vm: &VirtualMachine) -> PyResult {
     let (cell, value) = match kind {

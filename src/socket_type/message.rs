@@ -269,8 +269,9 @@ fn scatter(mut data: &[u8], buffers: &[ArgMemoryBuffer]) {
     }
 }
 
-/// Receives a message, behind as many bytes as `attempt` is told; with `MSG_WAITALL` on a blocking stream, all of `size`. Not so
-/// where ancillary data is wanted: the kernel ends a message where that changes.
+/// Receives a message, behind as many bytes as `attempt` is told; with `MSG_WAITALL` on a blocking stream, all of `size`.
+///
+/// A Unix stream ends a message behind what ancillary data came with.
 fn receive_parts(
     socket: &PySocket,
     size: usize,
@@ -279,16 +280,41 @@ fn receive_parts(
     vm: &VirtualMachine,
     mut attempt: impl FnMut(BorrowedFd<'_>, usize, &mut ControlBuffer) -> io::Result<Received>,
 ) -> Result<Received, Failure> {
-    if control.len() == 0 && flags & libc::MSG_WAITALL != 0 && socket.completes_partial_work() {
-        let (length, received) = receive::wait_for_all(socket, size, flags, vm, |fd, from, _| {
-            let received = attempt(fd, from, control)?;
-            Ok((received.length, received))
-        })?;
-        return Ok(Received { length, ..received });
+    if !socket.waits_for_all(flags) {
+        return socket.blocking(vm, flags, |call, _| {
+            call.run(Direction::Read, |fd| attempt(fd, 0, control))
+        });
     }
-    socket.blocking(vm, flags, |call, _| {
-        call.run(Direction::Read, |fd| attempt(fd, 0, control))
-    })
+    let mut message: Option<Received> = None;
+    let total = receive::wait_for_all(socket, size, flags, vm, |fd, from, _| {
+        let ended =
+            |message: &Received| message.control_length > 0 && socket.family() == libc::AF_UNIX;
+        if message.as_ref().is_some_and(ended) {
+            return Ok((0, ()));
+        }
+        let part = attempt(fd, from, control)?;
+        let length = part.length;
+        message = Some(match message.take() {
+            None => part,
+            Some(first) => Received {
+                control_length: part.control_length,
+                flags: first.flags | part.flags,
+                ..first
+            },
+        });
+        Ok((length, ()))
+    });
+    match (total, message) {
+        (Ok((length, ())), Some(message)) => Ok(Received { length, ..message }),
+        // Not without a message: an attempt has succeeded.
+        (Ok(_), None) => Err(Failure::Errno(libc::EIO)),
+        (Err(failure), message) => {
+            let length = message.map_or(0, |message| message.control_length);
+            // SAFETY: as the kernel has filled it in for this call, which hands nothing on.
+            unsafe { control_message::close_descriptors(control.received(length)) };
+            Err(failure)
+        }
+    }
 }
 
 /// The tuple that Python gets. If it cannot be made, received descriptors are closed: nobody else knows of them.
@@ -303,7 +329,7 @@ fn result(
     let rest = || {
         Ok((
             ancillary::from_control(vm, control)?,
-            address::to_python(vm, &received.address, socket.proto())?,
+            address::from_kernel(vm, socket, &received.address)?,
         ))
     };
     let (items, address) = rest().inspect_err(|_: &Failure| {

@@ -1,6 +1,6 @@
 //! Socket options and timeouts.
 
-use std::{io, os::fd::BorrowedFd, sync::atomic::Ordering};
+use std::{io, os::fd::BorrowedFd};
 
 use num_traits::ToPrimitive;
 use rustpython_vm::{
@@ -9,8 +9,11 @@ use rustpython_vm::{
     function::ArgBytesLike,
 };
 
-use super::{DEFAULT_TIMEOUT, PySocket, address, system};
-use crate::blocking_bridge::{Failure, Timeout};
+use super::{PySocket, address, default_timeout, system};
+use crate::{
+    blocking_bridge::{Failure, Timeout},
+    socket_module::integers::CInt,
+};
 
 /// The longest option that `getsockopt` returns, as on CPython.
 const LONGEST_OPTION: usize = 1024;
@@ -70,28 +73,35 @@ pub(super) fn set(
     if has_wide_options(socket) {
         return set_wide(socket, level, option, value, length, vm);
     }
-    match length {
-        Some(length) if vm.is_none(value) => {
-            // As CPython takes an unsigned C int: without a check of its range.
-            let length = length.try_index(vm)?.as_u32_mask();
-            socket.with_fd(|fd| system::set_option_null(fd, level, option, length))
-        }
-        Some(_) => Err(vm
-            .new_type_error("socket.setsockopt() takes a length only with None as value")
-            .into()),
-        None if vm.is_none(value) => Err(vm
-            .new_type_error("socket.setsockopt() needs a length with None as value")
-            .into()),
-        None if value.downcast_ref::<PyInt>().is_some() || !value.check_buffer() => {
-            let value = i32::try_from_borrowed_object(vm, value)?;
-            socket.with_fd(|fd| system::set_option(fd, level, option, &value.to_ne_bytes()))
-        }
-        None => {
-            let value = ArgBytesLike::try_from_borrowed_object(vm, value)?;
-            let value = value.borrow_buf();
-            socket.with_fd(|fd| system::set_option(fd, level, option, &value))
-        }
+    if let Some(length) = length {
+        // Of the arguments that are none of the three forms, CPython complains as of too many.
+        let length = vm.is_none(value).then(|| null_length(vm, length)).flatten();
+        let Some(length) = length else {
+            return Err(vm
+                .new_type_error("setsockopt() takes exactly 3 arguments (4 given)")
+                .into());
+        };
+        return socket.with_fd(|fd| system::set_option_null(fd, level, option, length));
     }
+    if let Some(CInt(value)) = int_value(vm, value) {
+        return socket.with_fd(|fd| system::set_option(fd, level, option, &value.to_ne_bytes()));
+    }
+    let value = ArgBytesLike::try_from_borrowed_object(vm, value)?;
+    let value = value.borrow_buf();
+    socket.with_fd(|fd| system::set_option(fd, level, option, &value))
+}
+
+/// The length of a null pointer's option, as CPython takes an unsigned C int: without a check of its range.
+fn null_length(vm: &VirtualMachine, length: &PyObject) -> Option<u32> {
+    length.try_index(vm).ok().map(|length| length.as_u32_mask())
+}
+
+/// An option's value as an integer; None for what has to be a buffer, as CPython has it: integers out of range, too.
+fn int_value(vm: &VirtualMachine, value: &PyObject) -> Option<CInt> {
+    if value.downcast_ref::<PyInt>().is_none() && value.check_buffer() {
+        return None;
+    }
+    CInt::try_from_borrowed_object(vm, value).ok()
 }
 
 fn set_wide(
@@ -115,7 +125,7 @@ pub(super) fn timeout_argument(vm: &VirtualMachine, timeout: &PyObject) -> PyRes
     if vm.is_none(timeout) {
         return Ok(Timeout::NONE);
     }
-    let too_large = || vm.new_overflow_error("timestamp too large to convert to C PyTime_t");
+    let too_large = || vm.new_overflow_error("timestamp out of range for C PyTime_t");
     let nanoseconds = if let Some(seconds) = timeout.downcast_ref::<PyFloat>() {
         let seconds = seconds.to_f64();
         if seconds.is_nan() {
@@ -129,8 +139,13 @@ pub(super) fn timeout_argument(vm: &VirtualMachine, timeout: &PyObject) -> PyRes
         };
         rounded.to_i64().ok_or_else(too_large)?
     } else {
-        let seconds = timeout.try_index(vm)?;
-        seconds
+        let Some(seconds) = timeout.try_index_opt(vm) else {
+            return Err(vm.new_type_error(format!(
+                "'{}' object cannot be interpreted as an integer or float",
+                timeout.class().name()
+            )));
+        };
+        seconds?
             .as_bigint()
             .to_i64()
             .and_then(|seconds| seconds.checked_mul(1_000_000_000))
@@ -138,10 +153,6 @@ pub(super) fn timeout_argument(vm: &VirtualMachine, timeout: &PyObject) -> PyRes
     };
     if nanoseconds < 0 {
         return Err(vm.new_value_error("Timeout value out of range"));
-    }
-    // CPython waits with poll(2), which takes an int of milliseconds.
-    if u64::try_from(nanoseconds).unwrap_or(0).div_ceil(1_000_000) > i32::MAX as u64 {
-        return Err(vm.new_overflow_error("timeout doesn't fit into C timeval"));
     }
     Ok(nanoseconds)
 }
@@ -163,12 +174,12 @@ pub(super) fn set_timeout(socket: &PySocket, nanoseconds: i64) -> Result<(), Fai
 }
 
 /// `getdefaulttimeout()`.
-pub(crate) fn default_timeout() -> Option<f64> {
-    timeout_seconds(DEFAULT_TIMEOUT.load(Ordering::Relaxed))
+pub(crate) fn default_timeout_seconds(vm: &VirtualMachine) -> Option<f64> {
+    timeout_seconds(default_timeout::get(vm))
 }
 
 /// `setdefaulttimeout()`.
 pub(crate) fn set_default_timeout(vm: &VirtualMachine, timeout: &PyObject) -> PyResult<()> {
-    DEFAULT_TIMEOUT.store(timeout_argument(vm, timeout)?, Ordering::Relaxed);
+    default_timeout::set(vm, timeout_argument(vm, timeout)?);
     Ok(())
 }

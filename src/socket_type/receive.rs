@@ -47,7 +47,7 @@ fn receive_exact<T>(
     vm: &VirtualMachine,
     mut attempt: impl FnMut(BorrowedFd<'_>, &mut [MaybeUninit<u8>], i32) -> io::Result<(usize, T)>,
 ) -> Result<(Vec<u8>, T), Failure> {
-    if flags & libc::MSG_WAITALL != 0 && socket.completes_partial_work() {
+    if socket.waits_for_all(flags) {
         let mut data = reserve(size).map_err(|_| vm.no_memory_error())?;
         let buffer = data.spare_capacity_mut();
         let (received, extra) = wait_for_all(socket, size, flags, vm, |fd, from, flags| {
@@ -139,7 +139,7 @@ fn receive_borrowed<T>(
         let memory = memory.get_mut(from..end).unwrap_or_default();
         attempt(fd, as_uninit(memory), flags)
     };
-    if flags & libc::MSG_WAITALL != 0 && socket.completes_partial_work() {
+    if socket.waits_for_all(flags) {
         return wait_for_all(socket, limit, flags, vm, borrowed);
     }
     socket.blocking(vm, flags, |call, _| {

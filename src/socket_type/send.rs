@@ -3,9 +3,9 @@
 use std::{io, os::fd::BorrowedFd};
 
 use rustpython_vm::{
-    PyObjectRef, PyResult, TryFromObject, VirtualMachine,
+    PyObjectRef, PyResult, TryFromBorrowedObject, TryFromObject, VirtualMachine,
     builtins::{PyBytes, PyBytesRef},
-    function::{ArgBytesLike, FuncArgs},
+    function::ArgBytesLike,
 };
 use socket2::SockAddr;
 
@@ -13,6 +13,7 @@ use super::{PySocket, system};
 use crate::{
     blocking_bridge::{Call, Failure, Wake, run_handlers},
     reactor::{Direction, Source},
+    socket_module::integers::CInt,
 };
 
 /// What Python code gave to send. Exact `bytes` are taken as they are, which is cheaper than the buffer protocol.
@@ -169,17 +170,14 @@ pub(super) fn send_file(
 
 /// The arguments of `sendto`, whose optional one is in the middle.
 pub(super) fn sendto_arguments(
-    args: &FuncArgs,
+    args: &[PyObjectRef],
     vm: &VirtualMachine,
 ) -> PyResult<(PyObjectRef, i32, PyObjectRef)> {
-    if !args.kwargs.is_empty() {
-        return Err(vm.new_type_error("socket.sendto() takes no keyword arguments"));
-    }
-    match &args.args[..] {
+    match args {
         [data, address] => Ok((data.clone(), 0, address.clone())),
         [data, flags, address] => Ok((
             data.clone(),
-            i32::try_from_object(vm, flags.clone())?,
+            CInt::try_from_borrowed_object(vm, flags)?.0,
             address.clone(),
         )),
         other => Err(vm.new_type_error(format!(

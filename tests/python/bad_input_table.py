@@ -1,6 +1,6 @@
 """Bad calls and the exception each raises, one a line: `call -> class`, or `call -> OSError ERRNO`.
 
-The classes are what CPython 3.13 raises; `test_bad_input` runs the table on whatever interpreter runs it. Calls of the first four
+The classes are what CPython 3.14 raises; `test_bad_input` runs the table on whatever interpreter runs it. Calls of the first four
 parts are methods of a socket of that kind (for the rest of the set-up see there), those of the last are of the module.
 Left out is where CPython truncates a number or string silently, since no program can mean that.
 """
@@ -205,8 +205,8 @@ setsockopt("1", 2, 3)  ->  TypeError
 setsockopt(SOL_SOCKET, SO_REUSEADDR, "1")  ->  TypeError
 setsockopt(SOL_SOCKET, SO_REUSEADDR, 1.5)  ->  TypeError
 setsockopt(SOL_SOCKET, SO_REUSEADDR, None)  ->  TypeError
-setsockopt(SOL_SOCKET, SO_REUSEADDR, 1 << 40)  ->  TypeError|OverflowError
-setsockopt(SOL_SOCKET, SO_REUSEADDR, -(1 << 40))  ->  TypeError|OverflowError
+setsockopt(SOL_SOCKET, SO_REUSEADDR, 1 << 40)  ->  TypeError
+setsockopt(SOL_SOCKET, SO_REUSEADDR, -(1 << 40))  ->  TypeError
 setsockopt(SOL_SOCKET, SO_REUSEADDR, b"")  ->  OSError EINVAL
 setsockopt(SOL_SOCKET, SO_REUSEADDR, [])  ->  TypeError
 setsockopt(SOL_SOCKET, 9999, 1)  ->  OSError ENOPROTOOPT
@@ -327,23 +327,23 @@ dup(9999)  ->  OSError EBADF
 dup("1")  ->  TypeError
 dup(1 << 70)  ->  OverflowError
 dup(None)  ->  TypeError
-htons(-1)  ->  OverflowError
+htons(-1)  ->  ValueError
 htons(65536)  ->  OverflowError
 htons(1 << 70)  ->  OverflowError
 htons("1")  ->  TypeError
 htons(1.5)  ->  TypeError
 htons(None)  ->  TypeError
 htons()  ->  TypeError
-ntohs(-1)  ->  OverflowError
+ntohs(-1)  ->  ValueError
 ntohs(65536)  ->  OverflowError
 ntohs(1 << 40)  ->  OverflowError
 ntohs("1")  ->  TypeError
-htonl(-1)  ->  OverflowError
+htonl(-1)  ->  ValueError
 htonl(1 << 32)  ->  OverflowError
 htonl("1")  ->  TypeError
 htonl(None)  ->  TypeError
 htonl(1.5)  ->  TypeError
-ntohl(-1)  ->  OverflowError
+ntohl(-1)  ->  ValueError
 ntohl(1 << 32)  ->  OverflowError
 ntohl("1")  ->  TypeError
 inet_aton("")  ->  OSError
@@ -448,7 +448,7 @@ if_nametoindex("no-such-card")  ->  OSError
 if_nametoindex("lo\0")  ->  ValueError
 if_nametoindex()  ->  TypeError
 if_indextoname(0)  ->  OSError ENXIO
-if_indextoname(-1)  ->  OverflowError
+if_indextoname(-1)  ->  ValueError
 if_indextoname("1")  ->  TypeError
 if_indextoname(1.5)  ->  TypeError
 if_nameindex(1)  ->  TypeError

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import faulthandler
 import functools
+import glob
 import os
 import shutil
 import signal
@@ -230,30 +231,42 @@ def run_python(*args, executable=sys.executable, timeout=120, **kwargs):
                           timeout=timeout, stdin=subprocess.DEVNULL, **kwargs)
 
 
+# Where pyenv and python.org's own `make install` put versions that PATH does not show.
+CPYTHON_PLACES = ("~/.pyenv/versions/3.*/bin/python3", "/usr/local/bin/python3.1*[0-9]", "/opt/python/3.*/bin/python3")
+
+
 @functools.lru_cache(None)
-def find_cpython():
-    """Path of a CPython of 3.8 or later on this machine: REACTOR_TEST_CPYTHON, else searched on PATH; None if there is none."""
+def find_cpython(oldest=(3, 8)):
+    """Path of a CPython of that version or later on this machine: REACTOR_TEST_CPYTHON, else the newest; None if there is none."""
     named = os.environ.get("REACTOR_TEST_CPYTHON")
     places = os.environ.get("PATH", os.defpath).split(os.pathsep)
     names = ("python3.14", "python3.13", "python3.12", "python3.11", "python3")
     candidates = [named] if named else [shutil.which(name, path=place) for name in names for place in places]
-    probe = "import sys, socket; print(sys.implementation.name, sys.version_info >= (3, 8))"
+    if not named:
+        for place in CPYTHON_PLACES:
+            candidates += glob.glob(os.path.expanduser(place))
+    probe = "import sys, socket; print(sys.implementation.name, *sys.version_info[:2])"
+    found = []
     for path in dict.fromkeys(filter(None, candidates)):
         # A version manager's shim exists without working, hence the trial.
         try:
             done = run_python("-c", probe, executable=path, timeout=20)
         except (OSError, subprocess.TimeoutExpired):
             continue
-        if done.returncode == 0 and done.stdout.split() == ["cpython", "True"]:
-            return path
-    return None
+        if done.returncode == 0 and done.stdout.startswith("cpython "):
+            version = tuple(int(part) for part in done.stdout.split()[1:])
+            if version >= oldest:
+                found.append((version, path))
+    # The first of those of one version.
+    return max(found, key=lambda entry: entry[0])[1] if found else None
 
 
-def need_cpython():
+def need_cpython(oldest=(3, 8)):
     """The CPython, or a skip that says what is missing."""
-    path = find_cpython()
+    path = find_cpython(oldest)
     if path is None:
-        raise unittest.SkipTest("no CPython >= 3.8 on PATH (REACTOR_TEST_CPYTHON names one)")
+        version = ".".join(map(str, oldest))
+        raise unittest.SkipTest(f"no CPython >= {version} found (REACTOR_TEST_CPYTHON names one)")
     return path
 
 

@@ -1,27 +1,16 @@
 """Holds the constants of our `_socket` against those of a CPython on this machine, and against what is known to be newer."""
 
-import glob
 import json
-import os
-import shutil
-import subprocess
 import unittest
 
 import _socket
 
-# `python3` may be an older CPython than 3.12, or a version manager's start script that fails: each is asked.
-NAMES = ("python3.14", "python3.13", "python3.12", "python3", "python")
-
-# Where pyenv and python.org's own `make install` put versions that PATH does not show.
-PLACES = ("~/.pyenv/versions/3.*/bin/python3", "/usr/local/bin/python3.1*[0-9]", "/opt/python/3.*/bin/python3")
-
-OLDEST = (3, 12)
+from support import need_cpython, run_python
 
 QUESTION = """
-import json, platform, sys
+import json
 import _socket
-values = {n: v for n, v in vars(_socket).items() if isinstance(v, (int, str)) and not n.startswith("__")}
-print(json.dumps([platform.python_implementation(), sys.version_info[:2], sys.platform, values]))
+print(json.dumps({n: v for n, v in vars(_socket).items() if isinstance(v, (int, str)) and not n.startswith("__")}))
 """
 
 # Constants of CPython 3.14 that older ones lack, or that they have only where BlueZ's headers were installed.
@@ -53,34 +42,6 @@ NEWER = {
 }
 
 
-def candidates():
-    """Programs that may be a fitting CPython: the one that REACTOR_TEST_CPYTHON names, else all that are found."""
-    named = os.environ.get("REACTOR_TEST_CPYTHON")
-    if named:
-        return [named]
-    found = [shutil.which(name) for name in NAMES]
-    for place in PLACES:
-        found += sorted(glob.glob(os.path.expanduser(place)), reverse=True)
-    return [program for program in found if program]
-
-
-def constants_of_cpython():
-    """Path of a CPython and its constants, or None where no fitting CPython is found."""
-    for program in candidates():
-        try:
-            answer = subprocess.run(
-                [program, "-I", "-c", QUESTION], capture_output=True, text=True, timeout=60
-            )
-            if answer.returncode != 0:
-                continue
-            implementation, version, platform, values = json.loads(answer.stdout)
-        except (OSError, ValueError, subprocess.SubprocessError):
-            continue
-        if implementation == "CPython" and tuple(version) >= OLDEST and platform == "linux":
-            return program, values
-    return None
-
-
 class Constants(unittest.TestCase):
     def check(self, expected):
         missing = object()
@@ -94,12 +55,9 @@ class Constants(unittest.TestCase):
         self.assertEqual(wrong, [])
 
     def test_as_in_cpython(self):
-        found = constants_of_cpython()
-        if found is None:
-            text = "SKIPPED: no CPython >= 3.12 found to compare _socket with (REACTOR_TEST_CPYTHON names one)"
-            print(text, flush=True)
-            self.skipTest(text)
-        program, expected = found
+        program = need_cpython((3, 12))
+        answer = run_python("-c", QUESTION, executable=program)
+        expected = json.loads(answer.stdout)
         self.assertGreater(len(expected), 300, program)
         self.check(expected)
 

@@ -120,6 +120,82 @@ class TheFunction(unittest.TestCase):
         self.assertIs(pickle.loads(pickle.dumps(function)), function)
 
 
+class ToOneThread(SignalTestCase):
+    """signal.pthread_kill: the way to interrupt one thread of several."""
+
+    def test_a_program_that_imports_no_socket_has_it(self):
+        program = "import signal, sys; sys.exit('_socket' in sys.modules or not hasattr(signal, 'pthread_kill'))"
+        done = run_python("-c", program)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_it_ends_a_wait_of_the_main_thread(self):
+        def stop():
+            raise HandlerError
+        self.handle(signal.SIGUSR1, stop)
+        main = threading.get_ident()
+        for name, _, call in self.kinds():
+            with self.subTest(name):
+                def send():
+                    wait_for(lambda: is_blocked(MAIN), "the main thread blocks")
+                    signal.pthread_kill(main, signal.SIGUSR1)
+                sender = Worker(send)
+                self.assertRaises(HandlerError, call)
+                sender.result()
+
+    def test_the_handler_has_run_when_it_returns(self):
+        calls = []
+        self.handle(signal.SIGUSR1, lambda: calls.append(1))
+        self.assertIsNone(signal.pthread_kill(threading.get_ident(), signal.SIGUSR1))
+        self.assertEqual(calls, [1])
+
+    def test_the_kernel_gives_it_to_that_thread(self):
+        self.handle(signal.SIGUSR1, lambda: None)
+        ready, stop = threading.Event(), threading.Event()
+        self.addCleanup(stop.set)
+
+        def with_the_signal_blocked():
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+            ready.set()
+            stop.wait()
+        worker = Worker(with_the_signal_blocked)
+        self.assertTrue(ready.wait(DEADLINE))
+        signal.pthread_kill(worker.ident, signal.SIGUSR1)
+        with open(f"/proc/self/task/{worker.native_id}/status") as status:
+            pending = next(int(line.split()[1], 16) for line in status if line.startswith("SigPnd"))
+        self.assertEqual(pending, 1 << signal.SIGUSR1 - 1)
+        stop.set()
+        worker.result()
+
+    @ours_only
+    def test_a_thread_that_has_ended_is_no_such_process(self):
+        # CPython hands the number to the C library, which may read freed memory.
+        worker = Worker(lambda: None)
+        worker.finish()
+        worker.join()
+        for ident in worker.ident, 1:
+            self.assertRaises(ProcessLookupError, signal.pthread_kill, ident, 0)
+
+    def test_bad_arguments(self):
+        own = threading.get_ident()
+        with self.assertRaises(OSError) as caught:
+            signal.pthread_kill(own, 1000)
+        self.assertEqual(caught.exception.args, (errno.EINVAL, os.strerror(errno.EINVAL)))
+        for arguments in (), (own,), (own, 0, 0), ("1", 0), (own, "0"), (1.5, 0), (own, None):
+            with self.subTest(arguments):
+                self.assertRaises(TypeError, signal.pthread_kill, *arguments)
+
+    def test_it_is_audited(self):
+        program = (
+            "import signal, sys, threading\n"
+            "def hook(name, args):\n"
+            "    if name == 'signal.pthread_kill': print(args == (threading.get_ident(), 0))\n"
+            "sys.addaudithook(hook)\n"
+            "signal.pthread_kill(threading.get_ident(), 0)\n"
+        )
+        done = run_python("-c", program)
+        self.assertEqual(done.stdout, "True\n", done.stderr)
+
+
 class HandlersRun(SignalTestCase):
     def test_the_call_goes_on_to_its_deadline(self):
         for name, sock, call in self.kinds():

@@ -72,6 +72,21 @@ class Data(SocketTestCase):
         self.assertEqual(left.recv(2, socket.MSG_PEEK), b"ab")
         self.assertEqual(left.recv(10), b"abc")
 
+    def test_peek_at_all(self):
+        """A Unix stream does not wait for more than there is to peek at, as TCP does."""
+        flags = socket.MSG_PEEK | socket.MSG_WAITALL
+        for call in (lambda sock: sock.recv(6, flags), lambda sock: sock.recvmsg(6, 0, flags)[0],
+                     lambda sock: sock.recvmsg(6, 100, flags)[0],
+                     lambda sock: self.into(sock, lambda buffer: sock.recv_into(buffer, 6, flags))):
+            left, right = self.pair()
+            right.sendall(b"abc")
+            self.assertEqual(Worker(call, left).result(), b"abc")
+            left, right = self.tcp_pair()
+            right.sendall(b"abc")
+            worker = Worker(call, left).wait_blocked()
+            right.sendall(b"def")
+            self.assertEqual(worker.result(), b"abcdef")
+
     def test_waitall(self):
         for make in self.tcp_pair, self.pair:
             for call in (lambda sock: sock.recv(10, socket.MSG_WAITALL),

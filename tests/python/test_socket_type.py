@@ -1,4 +1,4 @@
-"""The class `socket.socket`: attributes, arguments, life and death, audit events, ownership of descriptors."""
+"""The class `socket.socket`: attributes, arguments, ownership of descriptors."""
 
 import _socket
 import errno
@@ -8,10 +8,9 @@ import pickle
 import socket
 import tempfile
 import unittest
-import warnings
 import weakref
 
-from support import DEADLINE, HOST, SocketTestCase, Worker, run_python
+from support import DEADLINE, HOST, SocketTestCase, Worker
 
 METHODS = """_accept bind close connect connect_ex detach fileno getpeername getsockname getsockopt listen recv recv_into recvfrom
 recvfrom_into recvmsg recvmsg_into send sendall sendto sendmsg setblocking settimeout gettimeout getblocking setsockopt
@@ -160,114 +159,6 @@ class Attributes(SocketTestCase):
         self.assertEqual((sock.family, sock.type), (socket.AF_UNIX, socket.SOCK_DGRAM))
         sock.close()
 
-    def test_resource_warning(self):
-        for make in socket.socket, _socket.socket:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                sock = make()
-                text, number = repr(sock), sock.fileno()
-                del sock
-                gc.collect()
-            self.assertEqual([(w.category, str(w.message)) for w in caught], [(ResourceWarning, f"unclosed {text}")])
-            with self.assertRaises(OSError):
-                os.fstat(number)
-        for end in "close", "detach":
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                sock = socket.socket()
-                number = sock.fileno()
-                getattr(sock, end)()
-                del sock
-                gc.collect()
-            self.assertEqual(caught, [])
-            if end == "detach":
-                os.close(number)
-
-    def test_warning_as_error_in_the_finaliser(self):
-        done = run_python("-W", "error", "-c", "import socket, gc; s = socket.socket(); del s; gc.collect(); print('alive')")
-        self.assertEqual(done.stdout.strip(), "alive")
-        self.assertIn("ResourceWarning", done.stderr)
-
-
-class AuditEvents(unittest.TestCase):
-    SCRIPT = r"""
-import sys
-events = []
-sys.addaudithook(lambda name, args: events.append((name, args)) if name.startswith("socket.") else None)
-import socket, _socket
-server = socket.socket()
-server.bind(("127.0.0.1", 0))
-server.listen()
-client = socket.socket()
-client.connect(server.getsockname())
-other = socket.socket()
-assert other.connect_ex(server.getsockname()) == 0
-udp = socket.socket(type=socket.SOCK_DGRAM)
-udp.sendto(b"x", ("127.0.0.1", 9))
-udp.sendmsg([b"x"], [], 0, ("127.0.0.1", 9))
-client.sendmsg([b"x"])
-socket.getaddrinfo("127.0.0.1", 80)
-socket.gethostbyname("127.0.0.1")
-socket.gethostbyname_ex("127.0.0.1")
-try: socket.gethostbyaddr("127.0.0.1")
-except OSError: pass
-socket.getnameinfo(("127.0.0.1", 80), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
-socket.gethostname()
-try: socket.getservbyname("http", "tcp")
-except OSError: pass
-try: socket.getservbyport(80, "tcp")
-except OSError: pass
-names = [name for name, _ in events]
-def has(name, *arguments):
-    found = [args for event, args in events if event == "socket." + name]
-    assert arguments in found, (name, arguments, found)
-has("bind", server, ("127.0.0.1", 0))
-has("connect", client, server.getsockname())
-has("connect", other, server.getsockname())
-has("sendto", udp, ("127.0.0.1", 9))
-has("sendmsg", udp, ("127.0.0.1", 9))
-has("sendmsg", client, None)
-has("getaddrinfo", "127.0.0.1", 80, 0, 0, 0)
-has("gethostbyname", "127.0.0.1")
-assert names.count("socket.gethostbyname") == 2, names
-has("gethostbyaddr", "127.0.0.1")
-has("getnameinfo", ("127.0.0.1", 80))
-has("gethostname")
-has("getservbyname", "http", "tcp")
-has("getservbyport", 80, "tcp")
-new = [args for event, args in events if event == "socket.__new__"]
-assert [args[1:] for args in new[:1]] == [(-1, -1, -1)] or [args[1:] for args in new[:1]] == [(2, 1, 0)], new
-assert isinstance(new[0][0], _socket.socket), new
-for sock in server, client, other, udp: sock.close()
-print("all well")
-"""
-
-    def test_events(self):
-        done = run_python("-c", self.SCRIPT)
-        self.assertEqual(done.stdout.strip(), "all well", done.stderr)
-
-    def test_a_hook_may_refuse(self):
-        script = ("import sys, socket\n"
-                  "refuse = set()\n"
-                  "def hook(name, args):\n"
-                  "    if name in refuse: raise PermissionError(name)\n"
-                  "sys.addaudithook(hook)\n"
-                  "s = socket.socket(); u = socket.socket(type=socket.SOCK_DGRAM)\n"
-                  "calls = {'socket.bind': lambda: s.bind(('127.0.0.1', 0)),\n"
-                  "    'socket.connect': lambda: s.connect(('127.0.0.1', 1)),\n"
-                  "    'socket.sendto': lambda: u.sendto(b'', ('127.0.0.1', 1)),\n"
-                  "    'socket.sendmsg': lambda: u.sendmsg([b''], [], 0, ('127.0.0.1', 1)),\n"
-                  "    'socket.getaddrinfo': lambda: socket.getaddrinfo('127.0.0.1', 1),\n"
-                  "    'socket.__new__': lambda: socket.socket()}\n"
-                  "for name, call in calls.items():\n"
-                  "    refuse.add(name)\n"
-                  "    try: call(); print('not refused', name)\n"
-                  "    except PermissionError as error: assert str(error) == name\n"
-                  "    refuse.clear()\n"
-                  "s.bind(('127.0.0.1', 0)); s.close(); u.close(); print('all well')\n")
-        done = run_python("-c", script)
-        self.assertEqual(done.stdout.strip(), "all well", done.stderr)
-
 
 class Descriptors(SocketTestCase):
     def test_adopt_with_detected_parameters(self):
@@ -368,49 +259,6 @@ class Descriptors(SocketTestCase):
         reader = Worker(arrived.recv, 10).wait_blocked()
         inner_peer.sendall(b"hello")
         self.assertEqual(reader.result(), b"hello")
-
-
-class KnownFaultsOfOthers(SocketTestCase):
-    """What the VM's stock `_socket` gets wrong, each as CPython has it."""
-
-    def test_two_arguments_in_an_oserror(self):
-        for call in socket.socket.getpeername, lambda sock: sock.shutdown(2), lambda sock: sock.recv(1):
-            with self.assertRaises(OSError) as caught:
-                call(self.keep(socket.socket()))
-            self.assertEqual(caught.exception.args, (errno.ENOTCONN, os.strerror(errno.ENOTCONN)))
-            self.assertIsNone(caught.exception.filename)
-
-    def test_canonical_name_is_text(self):
-        for entry in socket.getaddrinfo(HOST, 80):
-            self.assertEqual(entry[3], "")
-        canonical = socket.getaddrinfo(HOST, 80, flags=socket.AI_CANONNAME)
-        self.assertEqual(canonical[0][3], HOST)
-
-    def test_too_much_asked_of_a_buffer(self):
-        sock = self.keep(socket.socket())
-        with self.assertRaises(ValueError):
-            sock.recv_into(bytearray(4), 5)
-
-    def test_accepted_sockets_are_not_inherited(self):
-        client, server = self.tcp_pair()
-        self.assertFalse(server.get_inheritable())
-        self.assertFalse(client.get_inheritable())
-
-    def test_recvmsg_into_and_timeout_exist(self):
-        sock = self.keep(socket.socket())
-        self.assertIsNone(sock.timeout)
-        self.assertTrue(callable(sock.recvmsg_into))
-
-    def test_codes_and_classes(self):
-        sock = self.keep(socket.socket())
-        with self.assertRaises(OSError) as caught:
-            sock.shutdown(99)
-        self.assertErrno(caught.exception, errno.EINVAL, errno.ENOTCONN)
-        with self.assertRaises(OSError) as caught:
-            socket.dup(-1)
-        self.assertErrno(caught.exception, errno.EBADF)
-        self.assertRaises(OverflowError, socket.htons, -1)
-        self.assertRaises(OverflowError, sock.settimeout, 2**70)
 
 
 if __name__ == "__main__":

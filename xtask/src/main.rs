@@ -1,5 +1,6 @@
 //! Chores of the project, run by Cargo's aliases: see `.cargo/config.toml`.
 
+mod conformance;
 mod fuzz;
 
 use std::{
@@ -56,7 +57,7 @@ impl Check {
             .flags
             .map(|flags| format!("RUSTFLAGS='{flags}' "))
             .unwrap_or_default();
-        eprintln!("verify: {shown}cargo {}", self.arguments.join(" "));
+        eprintln!("xtask: {shown}cargo {}", self.arguments.join(" "));
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.args(&self.arguments);
         if let Some(flags) = self.flags {
@@ -75,7 +76,7 @@ impl Check {
                 .and_then(|code| u8::try_from(code).ok())
                 .unwrap_or(1)),
             Err(error) => {
-                eprintln!("verify: cannot run cargo: {error}");
+                eprintln!("xtask: cannot run cargo: {error}");
                 Err(1)
             }
         }
@@ -116,21 +117,44 @@ fn checks(target: &Path) -> io::Result<Vec<Check>> {
     Ok(checks)
 }
 
-fn verify() -> Result<(), u8> {
+/// Goes to the package's root; Cargo's folder for what it builds.
+fn enter_root() -> Result<PathBuf, u8> {
     // The package's root, so that it runs from any folder below; an absolute `CARGO_TARGET_DIR` replaces it in `join`.
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap_or(Path::new("."));
     if let Err(error) = env::set_current_dir(root) {
-        eprintln!("verify: {}: {error}", root.display());
+        eprintln!("xtask: {}: {error}", root.display());
         return Err(1);
     }
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    Ok(env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from))
+}
+
+fn verify() -> Result<(), u8> {
+    let target = enter_root()?;
     let checks = checks(&target).map_err(|error| {
         eprintln!("verify: fuzz/seeds: {error}");
         1
     })?;
-    checks.iter().try_for_each(Check::run)
+    checks.iter().try_for_each(Check::run)?;
+    conformance(&[])
+}
+
+/// Builds the interpreter and runs CPython's suites with it.
+fn conformance(arguments: &[&str]) -> Result<(), u8> {
+    let target = enter_root()?;
+    Check::new(&[
+        "build",
+        "--release",
+        "--ignore-rust-version",
+        "--bin",
+        "reactor-python",
+    ])
+    .run()?;
+    conformance::check(&target, arguments).map_err(|reason| {
+        eprintln!("conformance: {reason}");
+        1
+    })
 }
 
 fn main() -> ExitCode {
@@ -148,8 +172,12 @@ fn main() -> ExitCode {
             }
             Err(code) => ExitCode::from(code),
         },
+        ["conformance", modules @ ..] => match conformance(modules) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(code) => ExitCode::from(code),
+        },
         _ => {
-            eprintln!("usage: cargo verify");
+            eprintln!("usage: cargo verify | cargo conformance [module...]");
             ExitCode::from(2)
         }
     }

@@ -2,12 +2,13 @@
 //!
 //! The unsigned ones check no range: the low bits of any integer count.
 
+use std::{ffi::CString, fmt::Display};
+
 use rustpython_vm::{
     PyObject, PyObjectRef, PyResult, VirtualMachine,
     builtins::{PyStr, PyTuple},
     function::FsPath,
 };
-use std::{ffi::CString, fmt::Display};
 
 /// The elements of an address that has to be a tuple; `what` begins the message if it is none.
 pub(super) fn tuple<'a>(

@@ -29,6 +29,9 @@ fn socket(family: i32, proto: i32) -> PySocket {
     socket
 }
 
+#[cfg(target_endian = "little")]
+mod bytes;
+
 fn with_vm(test: impl FnOnce(&VirtualMachine)) {
     InterpreterBuilder::new().init_stdlib().build().enter(test);
 }

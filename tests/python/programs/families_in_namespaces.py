@@ -168,10 +168,10 @@ class Can(SocketTestCase):
         one.bind(("vcan0", *none, 0x20))
         other.bind(("vcan0", *none, 0x30))
         self.assertEqual(one.getsockname(), ("vcan0", *none, 0x20))
-        one.sendto(b"12345678", ("vcan0", socket.J1939_NO_NAME, 0x1FF00, 0x30))
+        one.sendto(b"12345678", ("vcan0", socket.J1939_NO_NAME, 0xEF00, 0x30))
         data, address = other.recvfrom(8)
         self.assertEqual(data, b"12345678")
-        self.assertEqual((address[0], address[3]), ("vcan0", 0x20))
+        self.assertEqual(address, ("vcan0", socket.J1939_NO_NAME, 0xEF00, 0x20))
 
 
 if __name__ == "__main__":
