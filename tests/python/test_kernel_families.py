@@ -1,5 +1,6 @@
 """Every family that this kernel offers behaves as under CPython: the same program, both interpreters, the same facts."""
 
+import itertools
 import json
 import sys
 import unittest
@@ -30,7 +31,8 @@ class KernelFamilies(unittest.TestCase):
         for family in dict.fromkeys(fact["family"] for fact in theirs + ours):
             if family not in unnamed:
                 with self.subTest(family=family):
-                    self.assertEqual(self.of(ours, family, texts), self.of(theirs, family, texts))
+                    pairs = itertools.zip_longest(self.of(ours, family, texts), self.of(theirs, family, texts))
+                    self.assertEqual([pair for pair in pairs if pair[0] != pair[1]][:5], [])
         with self.subTest("what was not compared"):
             if missing or unnamed:
                 self.skipTest(f"this kernel lacks all or something of {sorted(missing)}, {self.cpython} names of {sorted(unnamed)}")
