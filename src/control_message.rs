@@ -108,9 +108,13 @@ impl ControlBuffer {
         self.len
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// What goes into `msg_control`; null for an empty buffer, as the kernel expects it.
     pub fn as_mut_ptr(&mut self) -> *mut libc::c_void {
-        if self.len == 0 {
+        if self.is_empty() {
             std::ptr::null_mut()
         } else {
             self.words.as_mut_ptr().cast()

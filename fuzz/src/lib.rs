@@ -4,3 +4,4 @@
 //! the property tests in `tests/properties.rs`.
 
 pub mod control_message;
+pub mod socket_address;

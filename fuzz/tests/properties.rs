@@ -1,10 +1,14 @@
 //! The checks of the fuzz targets on inputs that proptest makes, which shrinks one that fails to a small one.
 
+use arbitrary::Unstructured;
 use proptest::{
     collection::vec,
     prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest},
 };
-use rustpython_reactor_fuzz::control_message::{self, Given};
+use rustpython_reactor_fuzz::{
+    control_message::{self, Given},
+    socket_address,
+};
 
 /// Enough to meet each branch many times; a second or two.
 const CASES: u32 = 5_000;
@@ -56,6 +60,28 @@ fn given() -> impl Strategy<Value = Given> {
     })
 }
 
+/// An address of a family that there is, of about the length that it has.
+fn address() -> impl Strategy<Value = Vec<u8>> {
+    let family = prop_oneof![
+        Just(libc::AF_UNIX),
+        Just(libc::AF_INET),
+        Just(libc::AF_INET6),
+        Just(libc::AF_NETLINK),
+        Just(libc::AF_PACKET),
+        Just(libc::AF_CAN),
+        Just(libc::AF_TIPC),
+        Just(libc::AF_BLUETOOTH),
+        Just(libc::AF_ALG),
+        Just(libc::AF_VSOCK),
+        0..50,
+    ];
+    (family, vec(prop_oneof![Just(0), any::<u8>()], 0..130)).prop_map(|(family, rest)| {
+        let mut bytes = (family as libc::sa_family_t).to_ne_bytes().to_vec();
+        bytes.extend(rest);
+        bytes
+    })
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -74,5 +100,22 @@ proptest! {
     #[test]
     fn control_messages_to_send(items in vec(given(), 0..7), cut in any::<u16>()) {
         control_message::build(&items, usize::from(cut));
+    }
+
+    #[test]
+    fn socket_addresses_of_any_bytes(bytes in vec(any::<u8>(), 0..200), protocol in any::<u8>()) {
+        socket_address::parse(&bytes, protocol);
+    }
+
+    #[test]
+    fn socket_addresses_of_known_families(bytes in address(), protocol in any::<u8>()) {
+        socket_address::parse(&bytes, protocol);
+    }
+
+    #[test]
+    fn socket_addresses_to_use(bytes in vec(any::<u8>(), 0..200)) {
+        if let Ok(given) = Unstructured::new(&bytes).arbitrary() {
+            socket_address::build(&given);
+        }
     }
 }

@@ -129,7 +129,7 @@ impl Runner {
                 let (Some(module), Some(run)) = (modules.get(job / 2), runs.get(job / 2)) else {
                     return;
                 };
-                let is_ours = job % 2 == 0;
+                let is_ours = job.is_multiple_of(2);
                 let result = if is_ours {
                     let patterns = expected::about(list, &module.name, version);
                     let hanging: Vec<&str> = patterns

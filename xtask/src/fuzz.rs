@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use crate::Check;
 
 /// The targets: each a file of `fuzz/fuzz_targets/`, with its seeds in `fuzz/seeds/`.
-const TARGETS: [&str; 1] = ["control_message"];
+const TARGETS: [&str; 2] = ["control_message", "socket_address"];
 
 /// Inputs that a target is run on, some seconds of them; the same ones at every run.
 const RUNS: &str = "-runs=200000";

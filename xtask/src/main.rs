@@ -112,6 +112,14 @@ fn checks(target: &Path) -> io::Result<Vec<Check>> {
         ])
         .in_folder(&target.join("loom"))
         .with_flags("--cfg loom"),
+        // What judges the suites of CPython, which come last.
+        Check::new(&[
+            "test",
+            "--release",
+            "--ignore-rust-version",
+            "--package",
+            "xtask",
+        ]),
     ];
     checks.extend(fuzz::checks(target)?);
     Ok(checks)
