@@ -190,6 +190,16 @@ fn the_example_that_resolves() {
 }
 
 #[test]
+fn the_example_that_asks_the_kernel() {
+    let text = python(&["examples/interfaces.py"]);
+    let loopback = text.lines().find(|line| line.contains(" lo "));
+    assert!(
+        loopback.is_some_and(|line| line.contains("127.0.0.1/8")),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_example_that_echoes() {
     let mut server = Server::start(&["examples/echo_server.py", "--port", "0"]);
     let mut client = TcpStream::connect(format!("127.0.0.1:{}", server.port)).expect("it listens");

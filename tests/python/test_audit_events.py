@@ -7,7 +7,7 @@ import subprocess
 import sys
 import unittest
 
-from support import HERE, IS_RUSTPYTHON, need_cpython
+from support import HERE, IS_RUSTPYTHON, need_cpython, ours_only, run_python
 
 # Calls and their events. `a` is a TCP socket, `u` a UDP one, `x` a Unix one, `n` one of the native class; `self` is the socket of
 # the call, `new` any other.
@@ -173,6 +173,19 @@ class AuditEvents(unittest.TestCase):
 
     def test_here(self):
         self.check(sys.executable)
+
+    @ours_only
+    def test_a_refused_connection_is_closed(self):
+        # On CPython its descriptor is lost.
+        done = run_python("-c", "import sys, socket\n"
+                          "listener = socket.create_server(('127.0.0.1', 0))\n"
+                          "client = socket.create_connection(listener.getsockname(), timeout=30)\n"
+                          "def hook(name, arguments):\n"
+                          "    if name == 'socket.__new__': raise PermissionError\n"
+                          "sys.addaudithook(hook)\n"
+                          "try: listener.accept()\n"
+                          "except PermissionError: print(client.recv(1))\n")
+        self.assertEqual(done.stdout, "b''\n", done.stderr)
 
     @unittest.skipUnless(IS_RUSTPYTHON, "this is CPython")
     def test_on_cpython(self):

@@ -10,6 +10,7 @@ import os
 import select
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -18,7 +19,7 @@ import warnings
 import _socket
 import behaviour_table
 import file_table
-from support import DEADLINE, HOST, IS_RUSTPYTHON, SocketTestCase, need_cpython, run_python
+from support import DEADLINE, HOST, IS_RUSTPYTHON, SocketTestCase, need_cpython, need_program, run_python
 
 
 class Index:
@@ -175,6 +176,55 @@ class Table(SocketTestCase):
         cpython = need_cpython((3, 14))
         done = run_python("-m", "unittest", "test_behaviour", executable=cpython)
         self.assertEqual(done.returncode, 0, done.stderr)
+
+
+HOST_NAMES = r"""
+import os, socket, sys
+
+class Path:
+    def __init__(self, name): self.name = name
+    def __fspath__(self): return self.name
+
+events = []
+sys.addaudithook(lambda name, arguments: name == "socket.sethostname" and events.append(*arguments))
+for expression in sys.stdin.read().splitlines():
+    events.clear()
+    try:
+        socket.sethostname(eval(expression))
+        end = socket.gethostname()
+    except Exception as error:
+        end = type(error).__name__
+    print(ascii((expression, events, end)))
+"""
+
+
+class HostName(unittest.TestCase):
+    """In a namespace of its own, so that the machine keeps its name."""
+
+    def test_sethostname(self):
+        rows = [
+            ("'text'", [b"text"], "text"),
+            ("b'bytes'", [b"bytes"], "bytes"),
+            ("'h\\xf6st'", [b"h\xc3\xb6st"], "h\xf6st"),
+            ("b'\\xff'", [b"\xff"], "\udcff"),
+            ("'\\udcfe'", [b"\xfe"], "\udcfe"),
+            ("Path('path')", [b"path"], "path"),
+            ("Path(b'path2')", [b"path2"], "path2"),
+            ("''", [b""], ""),
+            ("'x' * 64", [b"x" * 64], "x" * 64),
+            ("'x' * 65", [b"x" * 65], "OSError"),
+            ("'\\ud800'", [], "UnicodeEncodeError"),
+            ("'a\\0b'", [], "ValueError"),
+            ("bytearray(b'x')", [], "TypeError"),
+            ("Path(1)", [], "TypeError"),
+            ("None", [], "TypeError"),
+            ("1", [], "TypeError"),
+        ]
+        arguments = [need_program("unshare"), "--map-root-user", "--uts", sys.executable, "-X", "utf8", "-c", HOST_NAMES]
+        done = subprocess.run(arguments, input="\n".join(row[0] for row in rows), capture_output=True, text=True, timeout=60)
+        if "unshare" in done.stderr:
+            self.skipTest(f"no namespaces here: {done.stderr.strip()}")
+        self.assertEqual(done.stdout.splitlines(), [ascii(row) for row in rows], done.stderr)
 
 
 if __name__ == "__main__":

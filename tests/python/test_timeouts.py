@@ -256,6 +256,17 @@ class Codes(SocketTestCase):
         with self.assertRaises(TimeoutError):
             sock.recv(1)
 
+    def test_a_timeout_of_centuries(self):
+        left, right = self.pair()
+        for seconds in 2147484, 9223372036:
+            left.settimeout(seconds)
+            reader = Worker(left.recv, 10).wait_blocked()
+            right.sendall(b"x")
+            self.assertEqual(reader.result(), b"x")
+        with self.assertRaises(OverflowError):
+            left.settimeout(9223372037)
+        self.assertEqual(left.gettimeout(), 9223372036)
+
     def test_default_timeout(self):
         self.addCleanup(socket.setdefaulttimeout, socket.getdefaulttimeout())
         socket.setdefaulttimeout(0.05)

@@ -26,8 +26,16 @@ use verdict::Verdict;
 const LIST: &str = "tests/conformance/expected.toml";
 const DRIVER: &str = "tests/conformance/run_module.py";
 
-/// How many modules run at a time, of either interpreter.
-const WORKERS: usize = 2;
+/// How many modules run at a time, of either interpreter. Many tests sleep, so one more than the processors of CI.
+const WORKERS: usize = 3;
+
+/// Modules that take longest: they begin first, so that none of them is left at the end.
+const LONG: [&str; 4] = [
+    "test_socket",
+    "test_asyncio.test_events",
+    "test_asyncio.test_subprocess",
+    "test_asyncio.test_tasks",
+];
 
 /// Runs the suites that `arguments` name, all without any. `target` is Cargo's folder, with the interpreter in it.
 pub fn check(target: &Path, arguments: &[&str]) -> Result<(), String> {
@@ -76,6 +84,13 @@ pub fn check(target: &Path, arguments: &[&str]) -> Result<(), String> {
     }
 }
 
+/// Whose run of a module.
+#[derive(Clone, Copy)]
+enum Side {
+    Ours,
+    Theirs,
+}
+
 /// A module's run, ours and theirs.
 type Pair = (Option<io::Result<Run>>, Option<io::Result<Run>>);
 
@@ -121,31 +136,35 @@ impl Runner {
     }
 
     fn run_all(&self, modules: &[Module], list: &[Entry], version: &str) -> Vec<Pair> {
-        let next = AtomicUsize::new(0);
         let runs: Vec<Mutex<Pair>> = modules.iter().map(|_| Mutex::default()).collect();
+        let (long, short): (Vec<_>, Vec<_>) = modules
+            .iter()
+            .zip(&runs)
+            .partition(|(module, _)| LONG.contains(&module.name.as_str()));
+        let jobs: Vec<(&Module, &Mutex<Pair>, Side)> = long
+            .into_iter()
+            .chain(short)
+            .flat_map(|(module, run)| [(module, run, Side::Ours), (module, run, Side::Theirs)])
+            .collect();
+        let next = AtomicUsize::new(0);
         let worker = || {
-            loop {
-                let job = next.fetch_add(1, Ordering::Relaxed);
-                let (Some(module), Some(run)) = (modules.get(job / 2), runs.get(job / 2)) else {
-                    return;
-                };
-                let is_ours = job.is_multiple_of(2);
-                let result = if is_ours {
-                    let patterns = expected::about(list, &module.name, version);
-                    let hanging: Vec<&str> = patterns
-                        .iter()
-                        .filter(|pattern| pattern.kind == Kind::Hangs)
-                        .map(|pattern| pattern.test)
-                        .collect();
-                    Some(self.ours.run(module, &hanging))
-                } else {
-                    self.theirs.as_ref().map(|theirs| theirs.run(module, &[]))
+            while let Some((module, run, side)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let result = match side {
+                    Side::Ours => {
+                        let patterns = expected::about(list, &module.name, version);
+                        let hanging: Vec<&str> = patterns
+                            .iter()
+                            .filter(|pattern| pattern.kind == Kind::Hangs)
+                            .map(|pattern| pattern.test)
+                            .collect();
+                        Some(self.ours.run(module, &hanging))
+                    }
+                    Side::Theirs => self.theirs.as_ref().map(|theirs| theirs.run(module, &[])),
                 };
                 let mut run = run.lock().unwrap_or_else(PoisonError::into_inner);
-                if is_ours {
-                    run.0 = result;
-                } else {
-                    run.1 = result;
+                match side {
+                    Side::Ours => run.0 = result,
+                    Side::Theirs => run.1 = result,
                 }
             }
         };
