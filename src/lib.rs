@@ -20,6 +20,7 @@
 //! Any thread may then call into Python and block there, a tokio worker's included: a thread that waits turns an epoll set of
 //! its own.
 
+// Public, as `sockaddr` is, for the fuzz targets: see `fuzz/`.
 #[doc(hidden)]
 pub mod control_message;
 #[cfg(not(loom))]
@@ -27,7 +28,6 @@ pub mod dns;
 #[cfg(not(loom))]
 pub mod happy_eyeballs;
 pub mod reactor;
-/// Public for the fuzz targets.
 #[doc(hidden)]
 pub mod sockaddr;
 

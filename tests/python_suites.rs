@@ -158,6 +158,7 @@ suites! {
     regressions: 100,
     behaviour: 200,
     ancillary: 200,
+    message_buffers: 200,
     audit_events: 100,
     resource_warnings: 100,
     stock_gaps: 100,
