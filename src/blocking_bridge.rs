@@ -6,6 +6,8 @@
 
 pub(crate) mod deadline;
 mod signals;
+#[cfg(all(test, feature = "cli"))]
+mod tests;
 mod timeout;
 
 use std::{
@@ -266,6 +268,7 @@ impl<'a> Call<'a> {
 
     /// Waits for an event later than `seen`.
     pub(crate) fn wait(&self, direction: Direction, seen: u32) -> Result<(), Failure> {
+        self.time_left()?;
         let ready = self.source.ready_since(direction, seen);
         Ok(wait(self.vm, ready, || self.deadline())??)
     }
@@ -297,6 +300,7 @@ impl<'a> Call<'a> {
         seen: u32,
     ) -> Result<Wake, Failure> {
         let vm = self.vm;
+        self.time_left()?;
         let mut ready = pin!(self.source.ready_since(direction, seen));
         loop {
             let signal = signals::take_seen(vm);
@@ -311,6 +315,16 @@ impl<'a> Call<'a> {
                 Step::TimedOut | Step::Woken => {}
             }
         }
+    }
+
+    /// Fails where the call should have ended. Asked for before each wait, which an event ends even when it is over: one event
+    /// after another, each of them in vain, would keep the call for ever. Somebody else may be quicker each time, and on AF_ALG
+    /// a receive without a result is an event itself.
+    fn time_left(&self) -> Result<(), Failure> {
+        if deadline::has_passed(self.deadline()?) {
+            return Err(Failure::TimedOut);
+        }
+        Ok(())
     }
 
     /// When the call has to end. A socket that another thread has made non-blocking ends it now.

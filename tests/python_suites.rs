@@ -166,5 +166,6 @@ suites! {
     socket_data: 200,
     socket_type: 200,
     address_families: 200,
+    kernel_families: 400,
     stdlib_programs: 600,
 }

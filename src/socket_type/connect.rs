@@ -1,6 +1,9 @@
 //! `connect` and `accept`: the calls that have no flag for not waiting.
 
-use std::{io, os::fd::OwnedFd};
+use std::{
+    io,
+    os::fd::{BorrowedFd, OwnedFd},
+};
 
 use rustpython_vm::VirtualMachine;
 use socket2::{SockAddr, SockRef};
@@ -20,7 +23,8 @@ use crate::{
 ///
 /// `accept` blocks on a descriptor in blocking mode, so it is called only when a connection is there. Only another process that
 /// shares the listener can take that away in between; then this call waits in the kernel, as on CPython, detached, and a
-/// signal ends it. (To make the descriptor non-blocking for the call would show in all those processes.)
+/// signal ends it. (To make the descriptor non-blocking for the call would show in all those processes. Bluetooth, which does not
+/// say whether a socket listens, leaves no other way.)
 pub(super) fn accept(
     socket: &PySocket,
     vm: &VirtualMachine,
@@ -28,6 +32,10 @@ pub(super) fn accept(
     socket.blocking(vm, 0, |call, _| {
         call.run_on(Direction::Read, |source| {
             vm.allow_threads(|| {
+                // These listen without SO_ACCEPTCONN.
+                if socket.family() == libc::AF_BLUETOOTH {
+                    return source.with_nonblocking(accept_named);
+                }
                 source.take_turn(|fd| {
                     let listener = SockRef::from(&fd);
                     // What does not listen never becomes readable so; without a timeout, the kernel refuses it at once.
@@ -41,13 +49,18 @@ pub(super) fn accept(
                         let connection = with_more_descriptors(|| system::accept_nameless(fd))?;
                         return Ok((connection, sockaddr::from_bytes(&[])));
                     }
-                    let accept = || listener.accept();
-                    let (connection, address) = with_more_descriptors(accept)?;
-                    Ok((connection.into(), address))
+                    accept_named(fd)
                 })
             })
         })
     })
+}
+
+/// accept4(2), with the peer's address.
+fn accept_named(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SockAddr)> {
+    let listener = SockRef::from(&listener);
+    let (connection, address) = with_more_descriptors(|| listener.accept())?;
+    Ok((connection.into(), address))
 }
 
 /// `connect`, which on a non-blocking descriptor begins an attempt when it is called first.
