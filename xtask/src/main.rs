@@ -127,10 +127,11 @@ fn checks(target: &Path) -> io::Result<Vec<Check>> {
 
 /// Goes to the package's root; Cargo's folder for what it builds.
 fn enter_root() -> Result<PathBuf, u8> {
-    // The package's root, so that it runs from any folder below; an absolute `CARGO_TARGET_DIR` replaces it in `join`.
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."));
+    // The package's root, so that it runs from any folder below; an absolute `CARGO_TARGET_DIR` replaces it in `join`. Cargo says
+    // where that is now: checkouts that share a build folder share this program.
+    let package = env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let root = package.parent().unwrap_or(Path::new("."));
     if let Err(error) = env::set_current_dir(root) {
         eprintln!("xtask: {}: {error}", root.display());
         return Err(1);
