@@ -33,7 +33,7 @@ use rustpython_vm::{
     builtins::{PyBytesRef, PyTupleRef, PyTypeRef},
     class::PyClassImpl,
     convert::{IntoPyException, ToPyObject},
-    function::PosArgs,
+    function::FuncArgs,
     pyclass,
     types::{Constructor, DefaultConstructor, Destructor, Initializer, Representable},
     warn,
@@ -473,8 +473,8 @@ impl PySocket {
     /// sendto(data, address) or sendto(data, flags, address): like send(), for a socket that is not connected. Return the
     /// number of bytes sent.
     #[pymethod]
-    fn sendto(zelf: &Py<Self>, args: PosArgs, vm: &VirtualMachine) -> Result<usize, Failure> {
-        let (data, flags, address) = send::sendto_arguments(&args.into_vec(), vm)?;
+    fn sendto(zelf: &Py<Self>, args: FuncArgs, vm: &VirtualMachine) -> Result<usize, Failure> {
+        let (data, flags, address) = send::sendto_arguments(&args, vm)?;
         let data = send::Data::new(vm, data)?;
         let parsed = address::parse(vm, zelf, &address, "sendto")?;
         vm.audit("socket.sendto", || {
@@ -513,7 +513,7 @@ impl PySocket {
     #[pymethod]
     fn sendmsg_afalg(
         zelf: &Py<Self>,
-        args: afalg::Given,
+        args: FuncArgs,
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
         afalg::send(zelf, args, vm)

@@ -3,9 +3,9 @@
 //! The items are those of the kernel's Documentation/crypto/userspace-if.rst, each an `unsigned int` in front.
 
 use rustpython_vm::{
-    FromArgs, PyObjectRef, PyResult, TryFromObject, VirtualMachine,
+    PyObjectRef, PyResult, TryFromObject, VirtualMachine,
     builtins::{PyInt, PyIntRef},
-    function::{ArgBytesLike, OptionalArg},
+    function::{ArgBytesLike, FuncArgs},
 };
 
 use super::{
@@ -27,35 +27,40 @@ struct Arguments {
     flags: i32,
 }
 
-/// The arguments as they are given.
-#[derive(FromArgs)]
-pub(super) struct Given {
-    #[pyarg(any, optional, py_default = "()")]
-    msg: OptionalArg<PyObjectRef>,
-    // No Python value stands for the absence of these.
-    #[pyarg(named, optional, py_default = "...")]
-    op: OptionalArg<PyObjectRef>,
-    #[pyarg(named, optional, py_default = "...")]
-    iv: OptionalArg<PyObjectRef>,
-    #[pyarg(named, optional, py_default = "...")]
-    assoclen: OptionalArg<PyObjectRef>,
-    #[pyarg(named, default, py_default = "0")]
-    flags: CInt,
-}
-
 impl Arguments {
-    fn new(vm: &VirtualMachine, given: Given) -> PyResult<Self> {
-        Ok(Self {
-            msg: given.msg.into_option(),
-            op: exact_kind(vm, given.op.into_option(), 2)?,
-            iv: given
-                .iv
-                .into_option()
+    fn new(vm: &VirtualMachine, mut args: FuncArgs) -> PyResult<Self> {
+        let given = args.args.len();
+        if given > 1 {
+            return Err(vm.new_type_error(format!(
+                "sendmsg_afalg() takes at most 1 positional argument ({given} given)"
+            )));
+        }
+        let positional = args.take_positional();
+        let named = args.take_keyword("msg");
+        if positional.is_some() && named.is_some() {
+            return Err(vm.new_type_error(
+                "argument for sendmsg_afalg() given by name ('msg') and position (1)",
+            ));
+        }
+        let arguments = Self {
+            msg: positional.or(named),
+            op: exact_kind(vm, args.take_keyword("op"), 2)?,
+            iv: args
+                .take_keyword("iv")
                 .map(|iv| ArgBytesLike::try_from_object(vm, iv))
                 .transpose()?,
-            assoclen: exact_kind(vm, given.assoclen.into_option(), 4)?,
-            flags: given.flags.0,
-        })
+            assoclen: exact_kind(vm, args.take_keyword("assoclen"), 4)?,
+            flags: match args.take_keyword("flags") {
+                Some(flags) => CInt::try_from_object(vm, flags)?.0,
+                None => 0,
+            },
+        };
+        match args.kwargs.keys().next() {
+            Some(name) => Err(vm.new_type_error(format!(
+                "sendmsg_afalg() got an unexpected keyword argument '{name}'"
+            ))),
+            None => Ok(arguments),
+        }
     }
 
     /// The operation, `ALG_OP_ENCRYPT` and the like.
@@ -142,13 +147,17 @@ fn initialisation_vector(vm: &VirtualMachine, iv: &ArgBytesLike) -> PyResult<Vec
     Ok(data)
 }
 
-pub(super) fn send(socket: &PySocket, given: Given, vm: &VirtualMachine) -> Result<usize, Failure> {
+pub(super) fn send(
+    socket: &PySocket,
+    args: FuncArgs,
+    vm: &VirtualMachine,
+) -> Result<usize, Failure> {
     if socket.family() != libc::AF_ALG {
         return Err(vm
             .new_os_error("algset is only supported for AF_ALG")
             .into());
     }
-    let arguments = Arguments::new(vm, given)?;
+    let arguments = Arguments::new(vm, args)?;
     let control = arguments.control(vm)?;
     let message = Outgoing::with_control(vm, arguments.msg.as_deref(), Some(control))?;
     message::send(socket, &message, arguments.flags, None, vm)

@@ -5,7 +5,7 @@ use std::{io, os::fd::BorrowedFd};
 use rustpython_vm::{
     PyObjectRef, PyResult, TryFromBorrowedObject, TryFromObject, VirtualMachine,
     builtins::{PyBytes, PyBytesRef},
-    function::ArgBytesLike,
+    function::{ArgBytesLike, FuncArgs},
 };
 use socket2::SockAddr;
 
@@ -170,10 +170,13 @@ pub(super) fn send_file(
 
 /// The arguments of `sendto`, whose optional one is in the middle.
 pub(super) fn sendto_arguments(
-    args: &[PyObjectRef],
+    args: &FuncArgs,
     vm: &VirtualMachine,
 ) -> PyResult<(PyObjectRef, i32, PyObjectRef)> {
-    match args {
+    if !args.kwargs.is_empty() {
+        return Err(vm.new_type_error("socket.sendto() takes no keyword arguments"));
+    }
+    match &args.args[..] {
         [data, address] => Ok((data.clone(), 0, address.clone())),
         [data, flags, address] => Ok((
             data.clone(),

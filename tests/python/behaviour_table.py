@@ -304,6 +304,7 @@ a.sendto(b"x", refused, 0)  ->  ! TypeError("'tuple' object cannot be interprete
 a.sendto(b"x", None, refused)  ->  ! TypeError("'NoneType' object cannot be interpreted as an integer",)
 a.sendto("x", refused)  ->  ! TypeError("a bytes-like object is required, not 'str'",)
 a.sendto(b"x", 0, None)  ->  ! TypeError('sendto(): AF_INET address must be tuple, not NoneType',)
+a.sendto(b"x", address=refused)  ->  ! TypeError('socket.sendto() takes no keyword arguments',)
 a.sendto(M(b"xy")[::2], refused)  ->  1
 a.sendto(b"x", (HOST, 65536))  ->  ! OverflowError('sendto(): port must be 0-65535.',)
 a.sendto(bytes(65508), refused)  ->  ! EMSGSIZE

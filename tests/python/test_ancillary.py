@@ -480,7 +480,7 @@ class AlgTest(SocketTestCase):
             ([[b"x"]], {"op": 1, "assoclen": 1.0}, TypeError, "sendmsg_afalg() argument 4 must be int, not float"),
             ([[b"x"]], {"op": 1, "assoclen": 1 << 31}, OverflowError, "Python int too large to convert to C int"),
             ([[b"x"]], {"op": 1, "flags": 1 << 31}, OverflowError, "signed integer is greater than maximum"),
-            ([[b"x"], 1], {"op": 1}, TypeError, None),
+            ([[b"x"], 1], {"op": 1}, TypeError, "sendmsg_afalg() takes at most 1 positional argument (2 given)"),
             ([[b"x"]], {"op": 1, "foo": 1}, TypeError, "sendmsg_afalg() got an unexpected keyword argument 'foo'"),
             ([1], {"op": 1}, TypeError, "sendmsg() argument 1 must be an iterable"),
             ([[1]], {"op": 1}, TypeError, "a bytes-like object is required, not 'int'"),

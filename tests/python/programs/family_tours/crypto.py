@@ -81,6 +81,7 @@ def cipher_tour(facts):
         facts.step(f"sendmsg_afalg {sorted(named)} {list(map(str, map(type, named.values())))} {named.get('op')}",
                    lambda: operation().sendmsg_afalg(**named))
     facts.step("positional", lambda: operation().sendmsg_afalg([block], op=0))
+    facts.step("two positional", lambda: operation().sendmsg_afalg([block], 0))
     with socket.socket() as tcp:
         facts.step("not of this family", tcp.sendmsg_afalg, op=0)
     closed = socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET, 0)
