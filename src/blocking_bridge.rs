@@ -273,6 +273,23 @@ impl<'a> Call<'a> {
         Ok(wait(self.vm, ready, || self.deadline())??)
     }
 
+    /// Waits for something else than the socket, under the same deadline.
+    pub(crate) fn wait_for<F: Future>(&mut self, future: F) -> Result<F::Output, Failure> {
+        self.begin_waiting(libc::EAGAIN)?;
+        wait(self.vm, future, || self.deadline())
+    }
+
+    /// Between the parts of a call's work, for which it may not have had to wait: a peer that always has something to say must
+    /// not keep it for ever.
+    pub(crate) fn next_part(&mut self) -> Result<(), Failure> {
+        signals::run_handlers(self.vm)?;
+        if self.never_waits() {
+            return Ok(());
+        }
+        self.begin_waiting(libc::EAGAIN)?;
+        self.time_left()
+    }
+
     /// Waits a while where the kernel tells nobody when to try again (for room in the queue of another Unix socket), each time
     /// longer. `close`, signals and the deadline end it.
     pub(crate) fn pause(&mut self) -> Result<(), Failure> {

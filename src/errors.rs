@@ -28,8 +28,11 @@ pub(crate) fn from_io(vm: &VirtualMachine, error: &io::Error) -> PyBaseException
 
 /// `TimeoutError('timed out')`: what a socket call raises at its deadline, without an errno as on CPython.
 pub(crate) fn timed_out(vm: &VirtualMachine) -> PyBaseExceptionRef {
-    vm.new_exception_msg(
-        vm.ctx.exceptions.timeout_error.to_owned(),
-        "timed out".into(),
-    )
+    timed_out_saying(vm, "timed out")
+}
+
+/// `TimeoutError(text)`.
+pub(crate) fn timed_out_saying(vm: &VirtualMachine, text: &'static str) -> PyBaseExceptionRef {
+    let class = vm.ctx.exceptions.timeout_error.to_owned();
+    vm.new_exception_msg(class, text.into())
 }

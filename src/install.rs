@@ -4,7 +4,7 @@ use std::io;
 
 use rustpython_vm::{InterpreterBuilder, py_freeze};
 
-use crate::{dns::Resolver, reactor_module, signal_module, socket_module};
+use crate::{dns::Resolver, reactor_module, signal_module, socket_module, tls_module};
 
 /// Puts the reactor's sockets into an interpreter.
 pub trait ReactorSockets {
@@ -45,6 +45,7 @@ fn install(builder: InterpreterBuilder, resolver: Option<Resolver>) -> Interpret
             socket_module::stock::replace(vm, native);
             socket_module::resolvers::choose(vm, resolver);
             signal_module::extend(vm);
+            tls_module::extend(vm);
         })
         .add_frozen_modules(py_freeze!(
             file = "../pylib/socket.py",

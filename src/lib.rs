@@ -47,6 +47,8 @@ mod signal_module;
 mod socket_module;
 #[cfg(feature = "python")]
 mod socket_type;
+#[cfg(feature = "tls")]
+mod tls_module;
 
 #[cfg(feature = "python")]
 pub use install::{ReactorSockets, raise_descriptor_limit};

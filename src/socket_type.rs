@@ -16,7 +16,7 @@ mod options;
 mod race;
 mod receive;
 mod send;
-mod system;
+pub(crate) mod system;
 
 use std::{
     io,
@@ -106,7 +106,10 @@ impl PySocket {
     }
 
     /// Runs one system call that does not block.
-    fn with_fd<R>(&self, f: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>) -> Result<R, Failure> {
+    pub(crate) fn with_fd<R>(
+        &self,
+        f: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> Result<R, Failure> {
         self.on_open(|source| match source.with_fd(f) {
             Some(result) => Ok(result?),
             None => Err(Failure::Errno(libc::EBADF)),
@@ -118,7 +121,7 @@ impl PySocket {
     /// # Errors
     ///
     /// Those of the call; the time-out, where the thread's deadline has passed before.
-    fn blocking<R>(
+    pub(crate) fn blocking<R>(
         &self,
         vm: &VirtualMachine,
         flags: i32,

@@ -1,0 +1,540 @@
+//! The class of `ssl.SSLSocket._sslobj`: a connection that waits on the reactor.
+//!
+//! Each method is one loop: a step of the state machine, then out with what it wrote, then in with a record if it wants one.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use rustpython_vm::{
+    AsObject, Py, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
+    builtins::{PyBytes, PyBytesRef, PyStr, PyWeak},
+    class::PyClassImpl,
+    common::lock::PyMutex,
+    convert::IntoPyException,
+    function::{ArgBytesLike, ArgMemoryBuffer, FuncArgs, OptionalArg, PySetterValue},
+    object::{Traverse, TraverseFn},
+    pyclass,
+    types::{GetAttr, SetAttr},
+};
+
+use super::{
+    records::{Incoming, Outgoing},
+    stock::{self, Said, Stock},
+    turn::{Taken, Turn},
+};
+use crate::{
+    blocking_bridge::{Call, Failure},
+    errors,
+    reactor::Direction,
+    socket_type::{PySocket, system},
+};
+
+/// A record's plaintext: RFC 8446, section 5.1.
+const LONGEST_PLAINTEXT: usize = 1 << 14;
+
+/// So much ciphertext goes to the kernel in one system call.
+const BATCH: usize = 64 * 1024;
+
+/// The state machine's two ends in memory.
+#[derive(Debug, Default)]
+struct Ends {
+    incoming: PyMutex<Incoming>,
+    outgoing: PyMutex<Outgoing>,
+}
+
+/// What the state machine takes for its `MemoryBIO`s. It knows nobody, so that no circle of references comes to be.
+#[pyclass(module = "_ssl", name = "_Transport")]
+#[derive(Debug, PyPayload)]
+struct Transport {
+    ends: Arc<Ends>,
+}
+
+#[pyclass]
+impl Transport {
+    #[pymethod]
+    fn read(zelf: &Py<Self>, size: usize, vm: &VirtualMachine) -> PyBytesRef {
+        vm.ctx.new_bytes(zelf.ends.incoming.lock().take(size))
+    }
+
+    #[pymethod]
+    fn write(zelf: &Py<Self>, data: ArgBytesLike, vm: &VirtualMachine) -> PyResult<usize> {
+        let data = data.borrow_buf();
+        let pushed = zelf.ends.outgoing.lock().push(&data);
+        pushed.map_err(|_| vm.no_memory_error())?;
+        Ok(data.len())
+    }
+}
+
+/// A write that has not come to its end, and that the program has to repeat with the same bytes.
+#[derive(Debug)]
+struct Unfinished {
+    /// So many of them are encrypted, and may be on their way already.
+    encrypted: usize,
+    /// The last of those, to know another write by.
+    last: Vec<u8>,
+}
+
+/// How many bytes a repeated write is known by.
+const KNOWN_BY: usize = 64;
+
+impl Unfinished {
+    fn new(data: &ArgBytesLike, encrypted: usize) -> Self {
+        let data = data.borrow_buf();
+        let last = data.get(encrypted.saturating_sub(KNOWN_BY)..encrypted);
+        Self {
+            encrypted,
+            last: last.unwrap_or_default().to_vec(),
+        }
+    }
+
+    fn is_of(&self, data: &ArgBytesLike) -> bool {
+        let data = data.borrow_buf();
+        data.get(..self.encrypted)
+            .is_some_and(|data| data.ends_with(&self.last))
+    }
+}
+
+/// How the state machine is made.
+pub(super) struct Arguments {
+    pub(super) context: PyObjectRef,
+    pub(super) server_side: PyObjectRef,
+    pub(super) server_hostname: Option<PyObjectRef>,
+    pub(super) named: Vec<(&'static str, PyObjectRef)>,
+}
+
+/// A TLS connection over a socket.
+///
+/// One thread reads at a time and one writes, which do not block each other. Whoever takes both turns takes the reader's first.
+#[pyclass(module = "_ssl", name = "_SSLSocket", traverse = "manual")]
+#[derive(PyPayload)]
+pub(super) struct Connection {
+    machine: PyObjectRef,
+    bio: PyObjectRef,
+    /// Weak, as the socket owns this object.
+    socket: PyRef<PyWeak>,
+    stock: &'static Stock,
+    ends: Arc<Ends>,
+    reading: Turn,
+    writing: Turn,
+    handshake_done: AtomicBool,
+    /// The last read did not take all that was decrypted, as far as we know.
+    plaintext_left: AtomicBool,
+    unfinished: PyMutex<Option<Unfinished>>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("ends", &self.ends)
+            .finish_non_exhaustive()
+    }
+}
+
+// SAFETY: visits each object that the payload owns, once: the state machine and the memory below it. (Not the weak reference.)
+unsafe impl Traverse for Connection {
+    fn traverse(&self, visit: &mut TraverseFn<'_>) {
+        self.machine.traverse(visit);
+        self.bio.traverse(visit);
+    }
+}
+
+/// The reader's turn, of which the transport knows the thread.
+struct Reading<'a> {
+    ends: &'a Ends,
+    _turn: Taken,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.ends.incoming.lock().set_reader(None);
+    }
+}
+
+impl Connection {
+    pub(super) fn new(
+        socket: PyRef<PyWeak>,
+        arguments: Arguments,
+        vm: &VirtualMachine,
+    ) -> PyResult<Self> {
+        let stock = stock::get(vm)?;
+        let ends = Arc::new(Ends::default());
+        let transport = Transport { ends: ends.clone() };
+        let transport: PyObjectRef = transport.into_ref(&vm.ctx).into();
+        let bio = stock.bio.call((), vm)?;
+        for method in ["read", "write"] {
+            bio.set_attr(method, transport.get_attr(method, vm)?, vm)?;
+        }
+        let none = || vm.ctx.none();
+        let mut call = FuncArgs::from(vec![
+            arguments.context,
+            bio.clone(),
+            bio.clone(),
+            arguments.server_side,
+            arguments.server_hostname.unwrap_or_else(none),
+        ]);
+        for (name, value) in arguments.named {
+            call.kwargs.insert(name.to_owned().into(), value);
+        }
+        Ok(Self {
+            machine: stock.wrap_bio.call(call, vm)?,
+            bio,
+            socket,
+            stock,
+            ends,
+            reading: Turn::new(),
+            writing: Turn::new(),
+            handshake_done: AtomicBool::new(false),
+            plaintext_left: AtomicBool::new(false),
+            unfinished: PyMutex::new(None),
+        })
+    }
+
+    /// Runs one call of Python: all of it under one deadline.
+    fn run<R>(
+        &self,
+        vm: &VirtualMachine,
+        timed_out: &'static str,
+        f: impl FnOnce(&mut Call<'_>) -> Result<R, Failure>,
+    ) -> PyResult<R> {
+        let socket = self.socket(vm)?;
+        let result = socket.blocking(vm, 0, |call, _| f(call));
+        result.map_err(|failure| match failure {
+            Failure::TimedOut => errors::timed_out_saying(vm, timed_out),
+            other => other.into_pyexception(vm),
+        })
+    }
+
+    fn socket(&self, vm: &VirtualMachine) -> PyResult<PyRef<PySocket>> {
+        self.socket
+            .upgrade()
+            .and_then(|socket| socket.downcast::<PySocket>().ok())
+            .ok_or_else(|| self.stock.new_error(vm, "Underlying socket connection gone"))
+    }
+
+    fn take_reading(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<Reading<'_>, Failure> {
+        let turn = self.reading.take(call);
+        let turn = turn.map_err(|failure| self.wants_read(vm, failure))?;
+        let thread = thread::current().id();
+        self.ends.incoming.lock().set_reader(Some(thread));
+        Ok(Reading {
+            ends: &self.ends,
+            _turn: turn,
+        })
+    }
+
+    fn take_writing(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<Taken, Failure> {
+        let turn = self.writing.take(call);
+        turn.map_err(|failure| self.wants_write(vm, failure))
+    }
+
+    fn wants_read(&self, vm: &VirtualMachine, failure: Failure) -> Failure {
+        match failure {
+            Failure::Errno(libc::EAGAIN) => self.stock.new_want_read(vm).into(),
+            other => other,
+        }
+    }
+
+    fn wants_write(&self, vm: &VirtualMachine, failure: Failure) -> Failure {
+        match failure {
+            Failure::Errno(libc::EAGAIN) => self.stock.new_want_write(vm).into(),
+            other => other,
+        }
+    }
+
+    /// Waits until a record is there, or the end. For the reader.
+    fn fill(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
+        let filled = call.run(Direction::Read, |fd| {
+            let mut incoming = self.ends.incoming.lock();
+            incoming.fill(|memory| system::receive(fd, memory, 0))
+        });
+        filled.map_err(|failure| self.wants_read(vm, failure))?;
+        if self.ends.incoming.lock().has_ended() {
+            self.stock.write_eof.call((self.bio.clone(),), vm)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until all that the state machine has written is sent. For the writer.
+    fn flush(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
+        let flushed = call.run(Direction::Write, |fd| {
+            let mut outgoing = self.ends.outgoing.lock();
+            outgoing.flush(|data| system::send(fd, data, 0, None))
+        });
+        flushed.map_err(|failure| self.wants_write(vm, failure))
+    }
+
+    /// Sends what can be sent at once: a last word to a peer with whom it went wrong.
+    fn flush_once(&self, vm: &VirtualMachine) {
+        if let Ok(socket) = self.socket(vm) {
+            let _ = socket.with_fd(|fd| {
+                let mut outgoing = self.ends.outgoing.lock();
+                outgoing.flush(|data| system::send(fd, data, 0, None))
+            });
+        }
+    }
+
+    fn handshake(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
+        if self.handshake_done.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _reading = self.take_reading(call, vm)?;
+        let _writing = self.take_writing(call, vm)?;
+        let stock = self.stock;
+        loop {
+            match stock.step(&stock.do_handshake, vec![self.machine.clone()], vm) {
+                Ok(Said::Done(_)) => {
+                    self.flush(call, vm)?;
+                    self.handshake_done.store(true, Ordering::Release);
+                    return Ok(());
+                }
+                Ok(Said::WantsWrite) => self.flush(call, vm)?,
+                Ok(Said::WantsRead) => {
+                    self.flush(call, vm)?;
+                    self.fill(call, vm)?;
+                }
+                Err(error) => {
+                    self.flush_once(vm);
+                    return Err(error.into());
+                }
+            }
+            call.next_part()?;
+        }
+    }
+
+    fn read_up_to(
+        &self,
+        call: &mut Call<'_>,
+        size: usize,
+        buffer: Option<&PyObjectRef>,
+        vm: &VirtualMachine,
+    ) -> Result<PyObjectRef, Failure> {
+        self.handshake(call, vm)?;
+        let _reading = self.take_reading(call, vm)?;
+        let stock = self.stock;
+        loop {
+            // The state machine clears as much memory as it is asked for: not more than there can be.
+            let mut limit = size.min(LONGEST_PLAINTEXT);
+            if !self.plaintext_left.load(Ordering::Relaxed) {
+                self.fill(call, vm)?;
+                limit = limit.min(self.ends.incoming.lock().body().max(1));
+            }
+            let mut arguments = vec![self.machine.clone(), vm.ctx.new_int(limit).into()];
+            arguments.extend(buffer.cloned());
+            match stock.step(&stock.read, arguments, vm)? {
+                Said::Done(data) => {
+                    let length = match data.downcast_ref::<PyBytes>() {
+                        Some(data) => data.as_bytes().len(),
+                        None => data.try_to_value(vm)?,
+                    };
+                    self.plaintext_left.store(length == limit, Ordering::Relaxed);
+                    return Ok(data);
+                }
+                // The record was none of the program's.
+                Said::WantsRead | Said::WantsWrite => {
+                    self.plaintext_left.store(false, Ordering::Relaxed);
+                }
+            }
+            call.next_part()?;
+        }
+    }
+
+    fn write_all(
+        &self,
+        call: &mut Call<'_>,
+        data: &ArgBytesLike,
+        vm: &VirtualMachine,
+    ) -> Result<usize, Failure> {
+        self.handshake(call, vm)?;
+        let _writing = self.take_writing(call, vm)?;
+        let unfinished = self.unfinished.lock().take();
+        let mut encrypted = match unfinished {
+            None => 0,
+            Some(unfinished) if unfinished.is_of(data) => unfinished.encrypted,
+            Some(other) => {
+                *self.unfinished.lock() = Some(other);
+                return Err(self.stock.new_error(vm, "bad write retry").into());
+            }
+        };
+        let sent = loop {
+            let sent = match self.encrypt(data, &mut encrypted, vm) {
+                Ok(()) => self.flush(call, vm),
+                // The connection is beyond repair: there is nothing to repeat.
+                Err(error) => {
+                    self.flush_once(vm);
+                    return Err(error.into());
+                }
+            };
+            if sent.is_err() || encrypted >= data.len() {
+                break sent;
+            }
+            if let Err(failure) = call.next_part() {
+                break Err(failure);
+            }
+        };
+        match sent {
+            Ok(()) => Ok(encrypted),
+            Err(failure) => {
+                *self.unfinished.lock() = Some(Unfinished::new(data, encrypted));
+                Err(failure)
+            }
+        }
+    }
+
+    /// Encrypts another batch.
+    fn encrypt(
+        &self,
+        data: &ArgBytesLike,
+        encrypted: &mut usize,
+        vm: &VirtualMachine,
+    ) -> PyResult<()> {
+        let stock = self.stock;
+        // What the state machine takes at once, as it turns out.
+        let mut size = LONGEST_PLAINTEXT;
+        while *encrypted < data.len() && self.ends.outgoing.lock().len() < BATCH {
+            let piece = {
+                let data = data.borrow_buf();
+                let end = data.len().min(encrypted.saturating_add(size));
+                data.get(*encrypted..end).unwrap_or_default().to_vec()
+            };
+            let piece = vm.ctx.new_bytes(piece);
+            match stock.step(&stock.write, vec![self.machine.clone(), piece.into()], vm)? {
+                Said::Done(taken) => {
+                    let taken: usize = taken.try_to_value(vm)?;
+                    *encrypted += taken;
+                    size = taken.max(1);
+                }
+                // Its memory is full, and ours is where that goes.
+                Said::WantsRead | Said::WantsWrite => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn close_notify(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
+        let step = || {
+            let said = self.stock.step(&self.stock.shutdown, vec![self.machine.clone()], vm);
+            said.inspect_err(|_| self.flush_once(vm))
+        };
+        {
+            // Ours goes out while another thread still reads.
+            let _writing = self.take_writing(call, vm)?;
+            let said = step()?;
+            self.flush(call, vm)?;
+            if let Said::Done(_) = said {
+                return Ok(());
+            }
+        }
+        let _reading = self.take_reading(call, vm)?;
+        loop {
+            if let Said::Done(_) = step()? {
+                return Ok(());
+            }
+            self.fill(call, vm)?;
+            call.next_part()?;
+        }
+    }
+}
+
+#[pyclass(with(GetAttr, SetAttr), flags(DISALLOW_INSTANTIATION))]
+impl Connection {
+    /// Do the handshake, if it is not done.
+    #[pymethod]
+    fn do_handshake(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult<()> {
+        zelf.run(vm, "The handshake operation timed out", |call| {
+            zelf.handshake(call, vm)
+        })
+    }
+
+    /// Read up to len bytes, into the buffer if there is one. At the end of the connection there are none.
+    #[pymethod]
+    fn read(
+        zelf: &Py<Self>,
+        len: isize,
+        buffer: OptionalArg<PyObjectRef>,
+        vm: &VirtualMachine,
+    ) -> PyResult {
+        let buffer = buffer.into_option();
+        let size = match &buffer {
+            None => usize::try_from(len).map_err(|_| vm.new_value_error("size should not be negative"))?,
+            Some(buffer) => {
+                let room = buffer.clone().try_into_value::<ArgMemoryBuffer>(vm)?.len();
+                match usize::try_from(len) {
+                    Ok(len) if len > 0 => len.min(room),
+                    _ => room,
+                }
+            }
+        };
+        if size == 0 {
+            return Ok(match buffer {
+                None => vm.ctx.new_bytes(Vec::new()).into(),
+                Some(_) => vm.ctx.new_int(0).into(),
+            });
+        }
+        zelf.run(vm, "The read operation timed out", |call| {
+            zelf.read_up_to(call, size, buffer.as_ref(), vm)
+        })
+    }
+
+    /// Write all of the data, and return how much that is. If the call ends early, it is to be repeated with the same bytes.
+    #[pymethod]
+    fn write(zelf: &Py<Self>, data: ArgBytesLike, vm: &VirtualMachine) -> PyResult<usize> {
+        if data.is_empty() {
+            return Ok(0);
+        }
+        zelf.run(vm, "The write operation timed out", |call| {
+            zelf.write_all(call, &data, vm)
+        })
+    }
+
+    /// Tell the peer that no more data comes, wait until it says so too, and return the socket.
+    #[pymethod]
+    fn shutdown(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult<PyRef<PySocket>> {
+        zelf.run(vm, "The read operation timed out", |call| {
+            zelf.close_notify(call, vm)
+        })?;
+        zelf.socket(vm)
+    }
+
+    /// How many bytes can be read without the socket.
+    #[pymethod]
+    fn pending(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult<usize> {
+        let decrypted: usize = zelf
+            .stock
+            .pending
+            .call((zelf.machine.clone(),), vm)?
+            .try_to_value(vm)?;
+        Ok(decrypted + zelf.ends.incoming.lock().body())
+    }
+}
+
+/// Makes the classes, before there can be objects of them.
+pub(super) fn make_classes() {
+    let _ = Connection::make_static_type();
+    let _ = Transport::make_static_type();
+}
+
+/// All else is the state machine's.
+impl GetAttr for Connection {
+    fn getattro(zelf: &Py<Self>, name: &Py<PyStr>, vm: &VirtualMachine) -> PyResult {
+        match zelf.as_object().generic_getattr_opt(name, None, vm)? {
+            Some(own) => Ok(own),
+            None => zelf.machine.get_attr(name, vm),
+        }
+    }
+}
+
+impl SetAttr for Connection {
+    fn setattro(
+        zelf: &Py<Self>,
+        name: &Py<PyStr>,
+        value: PySetterValue,
+        vm: &VirtualMachine,
+    ) -> PyResult<()> {
+        zelf.machine.call_set_attr(vm, name, value)
+    }
+}

@@ -1,0 +1,157 @@
+//! The ciphertext of one connection on its way between the socket and the TLS state machine. Knows no Python.
+//!
+//! Bytes are taken off the socket one record at a time, so that what is still in the kernel says the truth to select(2). A
+//! record that is whole is read at once by whoever has it come, and half of one is of no use to anybody.
+
+use std::{io, mem::MaybeUninit, thread};
+
+/// RFC 8446, section 5.1: type, version, length.
+const HEADER: usize = 5;
+
+/// RFC 5246, section 6.2.3: the longest encrypted body. TLS 1.3 has a lower limit.
+const LONGEST_BODY: usize = (1 << 14) + 2048;
+
+/// Behind a body from this length on, the next record's header is read in the same system call.
+///
+/// That much is never a `close_notify`, behind which the connection may go on without TLS. And select(2) stays right: a record
+/// has a body, which is still in the kernel, or still to come.
+const READ_AHEAD_FROM: usize = 4096;
+
+/// What has come from the peer.
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    /// The record, and maybe the next one's header.
+    data: Vec<u8>,
+    /// How much of the record the state machine has taken.
+    taken: usize,
+    /// The peer has closed its side of the connection below.
+    ended: bool,
+    /// The one thread that may take records: two could take them in one order, and process them in the other.
+    reader: Option<thread::ThreadId>,
+}
+
+impl Incoming {
+    pub(super) fn set_reader(&mut self, reader: Option<thread::ThreadId>) {
+        self.reader = reader;
+    }
+
+    /// Receives until a record is whole or the connection has ended.
+    ///
+    /// # Errors
+    ///
+    /// Those of `receive`, which keep what came before them; `ENOMEM`.
+    pub(super) fn fill(
+        &mut self,
+        mut receive: impl FnMut(&mut [MaybeUninit<u8>]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        while !self.ended && !self.is_whole() {
+            let wanted = match self.end() {
+                None => HEADER,
+                Some(end) if end >= HEADER + READ_AHEAD_FROM => end + HEADER,
+                Some(end) => end,
+            };
+            let room = wanted - self.data.len();
+            self.data
+                .try_reserve_exact(room)
+                .map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
+            let received = receive(&mut self.data.spare_capacity_mut()[..room])?;
+            if received == 0 {
+                self.ended = true;
+                // Half a record can never be read.
+                self.data = Vec::new();
+            }
+            let length = self.data.len() + received.min(room);
+            // SAFETY: the kernel has written that many bytes behind the others.
+            unsafe { self.data.set_len(length) };
+        }
+        Ok(())
+    }
+
+    /// Whether the peer has ended the connection below, and all that came before was taken.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended && self.data.is_empty()
+    }
+
+    /// At most how many bytes the record at hand says to a program; 0 without one.
+    pub(super) fn body(&self) -> usize {
+        match self.end() {
+            Some(end) if self.is_whole() => end.saturating_sub(HEADER.max(self.taken)),
+            _ => 0,
+        }
+    }
+
+    /// Up to `size` bytes of the record: only for the thread that may, and nothing before the record is whole.
+    pub(super) fn take(&mut self, size: usize) -> Vec<u8> {
+        let end = match self.end() {
+            Some(end) if self.is_whole() && self.reader == Some(thread::current().id()) => end,
+            _ => return Vec::new(),
+        };
+        let to = end.min(self.taken.saturating_add(size));
+        let part = self.data.get(self.taken..to).unwrap_or_default().to_vec();
+        self.taken = to;
+        if to == end {
+            self.taken = 0;
+            self.data.drain(..end);
+            if self.data.is_empty() {
+                // An idle connection keeps no memory.
+                self.data = Vec::new();
+            }
+        }
+        part
+    }
+
+    fn is_whole(&self) -> bool {
+        self.end().is_some_and(|end| self.data.len() >= end)
+    }
+
+    /// Where the record ends, once its header is there. What is no record ends at once: the state machine is to say so, and not
+    /// to wait for a body that never comes.
+    fn end(&self) -> Option<usize> {
+        let header = self.data.first_chunk::<HEADER>()?;
+        let body = usize::from(u16::from_be_bytes([header[3], header[4]]));
+        let is_record = (20..=24).contains(&header[0]) && header[1] == 3 && body <= LONGEST_BODY;
+        Some(HEADER + if is_record { body } else { 0 })
+    }
+}
+
+/// What is to go to the peer.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    data: Vec<u8>,
+    sent: usize,
+}
+
+impl Outgoing {
+    pub(super) fn push(&mut self, data: &[u8]) -> io::Result<()> {
+        self.data
+            .try_reserve(data.len())
+            .map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
+        self.data.extend_from_slice(data);
+        Ok(())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.data.len() - self.sent
+    }
+
+    /// Sends until nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// Those of `send`; what it has sent before does not come again.
+    pub(super) fn flush(
+        &mut self,
+        mut send: impl FnMut(&[u8]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        while let Some(rest) = self.data.get(self.sent..)
+            && !rest.is_empty()
+        {
+            self.sent += send(rest)?;
+        }
+        *self = Self::default();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

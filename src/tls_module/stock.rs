@@ -1,0 +1,124 @@
+//! The stock `_ssl`: the TLS state machine, as the objects that Python sees.
+
+use std::sync::OnceLock;
+
+use rustpython_vm::{
+    AsObject, Py, PyObject, PyObjectRef, PyResult, VirtualMachine,
+    builtins::{PyBaseException, PyBaseExceptionRef, PyModule, PyTypeRef},
+};
+
+/// What we need of it. Its classes are the process's, so one set does for all interpreters.
+#[derive(Debug)]
+pub(super) struct Stock {
+    /// `_SSLContext`'s: makes the state machine of a connection over two `MemoryBIO`s.
+    pub(super) wrap_bio: PyObjectRef,
+    pub(super) do_handshake: PyObjectRef,
+    pub(super) read: PyObjectRef,
+    pub(super) write: PyObjectRef,
+    pub(super) shutdown: PyObjectRef,
+    pub(super) pending: PyObjectRef,
+    /// `MemoryBIO`'s.
+    pub(super) write_eof: PyObjectRef,
+    /// A `MemoryBIO` whose methods can be replaced: it has a `__dict__`.
+    pub(super) bio: PyObjectRef,
+    error: PyTypeRef,
+    want_read: PyTypeRef,
+    want_write: PyTypeRef,
+}
+
+static STOCK: OnceLock<Stock> = OnceLock::new();
+
+/// Takes it from the stock module, once that has been executed.
+pub(super) fn find(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
+    if STOCK.get().is_some() {
+        return Ok(());
+    }
+    let attribute = |name: &'static str| module.get_attr(name, vm);
+    let class = |name| attribute(name)?.try_into_value::<PyTypeRef>(vm);
+    let context = attribute("_SSLContext")?;
+    let machine = attribute("_SSLSocket")?;
+    let memory = attribute("MemoryBIO")?;
+    let stock = Stock {
+        wrap_bio: context.get_attr("_wrap_bio", vm)?,
+        do_handshake: machine.get_attr("do_handshake", vm)?,
+        read: machine.get_attr("read", vm)?,
+        write: machine.get_attr("write", vm)?,
+        shutdown: machine.get_attr("shutdown", vm)?,
+        pending: machine.get_attr("pending", vm)?,
+        write_eof: memory.get_attr("write_eof", vm)?,
+        bio: subclass(vm, "_SocketBIO", memory)?,
+        error: class("SSLError")?,
+        want_read: class("SSLWantReadError")?,
+        want_write: class("SSLWantWriteError")?,
+    };
+    // Another interpreter may have been quicker.
+    let _ = STOCK.set(stock);
+    Ok(())
+}
+
+pub(super) fn get(vm: &VirtualMachine) -> PyResult<&'static Stock> {
+    let missing = || vm.new_system_error("the module '_ssl' is not initialised");
+    STOCK.get().ok_or_else(missing)
+}
+
+/// A Python class, as the statement `class` makes it.
+pub(super) fn subclass(vm: &VirtualMachine, name: &str, base: PyObjectRef) -> PyResult {
+    let namespace = vm.ctx.new_dict();
+    namespace.set_item("__module__", vm.ctx.new_str("_ssl").into(), vm)?;
+    let bases = vm.ctx.new_tuple(vec![base]);
+    let arguments = (vm.ctx.new_str(name), bases, namespace);
+    vm.ctx.types.type_type.as_object().call(arguments, vm)
+}
+
+/// What the state machine says to one step.
+pub(super) enum Said {
+    Done(PyObjectRef),
+    /// It has taken all records that it was given.
+    WantsRead,
+    WantsWrite,
+}
+
+impl Stock {
+    /// Runs one of its methods.
+    pub(super) fn step(
+        &self,
+        method: &PyObject,
+        arguments: Vec<PyObjectRef>,
+        vm: &VirtualMachine,
+    ) -> PyResult<Said> {
+        match method.call(arguments, vm) {
+            Ok(value) => Ok(Said::Done(value)),
+            Err(error) if is(&error, &self.want_read) => Ok(Said::WantsRead),
+            Err(error) if is(&error, &self.want_write) => Ok(Said::WantsWrite),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn new_want_read(&self, vm: &VirtualMachine) -> PyBaseExceptionRef {
+        new_error(vm, &self.want_read, 2, "The operation did not complete (read)")
+    }
+
+    pub(super) fn new_want_write(&self, vm: &VirtualMachine) -> PyBaseExceptionRef {
+        new_error(vm, &self.want_write, 3, "The operation did not complete (write)")
+    }
+
+    pub(super) fn new_error(&self, vm: &VirtualMachine, text: &str) -> PyBaseExceptionRef {
+        new_error(vm, &self.error, 0, text)
+    }
+}
+
+fn is(error: &Py<PyBaseException>, class: &PyTypeRef) -> bool {
+    error.class().is(class)
+}
+
+fn new_error(
+    vm: &VirtualMachine,
+    class: &PyTypeRef,
+    number: i32,
+    text: &str,
+) -> PyBaseExceptionRef {
+    let args = vec![vm.ctx.new_int(number).into(), vm.ctx.new_str(text).into()];
+    match vm.invoke_exception(class, args) {
+        Ok(error) | Err(error) => error,
+    }
+}
