@@ -14,6 +14,7 @@ use rustpython_vm::{
     AsObject, FromArgs, Py, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
     builtins::{PyModule, PyModuleDef, PyModuleSlots, PyType},
     common::rc::PyRc,
+    types::PyTypeFlags,
 };
 
 use self::connection::Connection;
@@ -60,6 +61,10 @@ fn execute(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
     for method in functions::METHOD_DEFS {
         let descriptor = method.to_method(PyRef::leak(owner.clone()), &vm.ctx);
         class.set_attr(method.name, descriptor.into_ref(&vm.ctx), vm)?;
+    }
+    if let Some(class) = class.downcast_ref::<PyType>() {
+        // As the class that it stands for.
+        class.slots.flags.insert(PyTypeFlags::IMMUTABLETYPE);
     }
     module.set_attr("_SSLContext", class, vm)
 }

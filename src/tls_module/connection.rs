@@ -12,7 +12,7 @@ use std::{
 
 use rustpython_vm::{
     AsObject, Py, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
-    builtins::{PyBytes, PyBytesRef, PyStr, PyWeak},
+    builtins::{PyBaseExceptionRef, PyBytes, PyBytesRef, PyStr, PyWeak},
     class::PyClassImpl,
     common::lock::PyMutex,
     convert::IntoPyException,
@@ -122,6 +122,8 @@ pub(super) struct Connection {
     reading: Turn,
     writing: Turn,
     handshake_done: AtomicBool,
+    /// The connection below has ended before the TLS connection was closed: a read has said so.
+    cut_off: AtomicBool,
     /// The last read did not take all that was decrypted, as far as we know.
     plaintext_left: AtomicBool,
     unfinished: PyMutex<Option<Unfinished>>,
@@ -189,6 +191,7 @@ impl Connection {
             reading: Turn::new(),
             writing: Turn::new(),
             handshake_done: AtomicBool::new(false),
+            cut_off: AtomicBool::new(false),
             plaintext_left: AtomicBool::new(false),
             unfinished: PyMutex::new(None),
         })
@@ -278,7 +281,24 @@ impl Connection {
         }
     }
 
+    /// The stock state machine calls it the end of the connection, too, if it gets something that is no TLS. A program may take
+    /// that for the end of the data, so it has to be the truth.
+    fn judge(&self, vm: &VirtualMachine, error: PyBaseExceptionRef) -> PyBaseExceptionRef {
+        if !self.stock.is_eof(&error) {
+            return error;
+        }
+        if self.ends.incoming.lock().has_ended() {
+            self.cut_off.store(true, Ordering::Release);
+            return error;
+        }
+        (self.stock).new_protocol_error(vm, "RECORD_LAYER_FAILURE", "record layer failure")
+    }
+
     fn handshake(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
+        // All calls do, as on CPython.
+        if self.cut_off.load(Ordering::Acquire) {
+            return Err(self.stock.new_eof(vm).into());
+        }
         if self.handshake_done.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -325,7 +345,8 @@ impl Connection {
             }
             let mut arguments = vec![self.machine.clone(), vm.ctx.new_int(limit).into()];
             arguments.extend(buffer.cloned());
-            match stock.step(&stock.read, arguments, vm)? {
+            let said = stock.step(&stock.read, arguments, vm);
+            match said.map_err(|error| self.judge(vm, error))? {
                 Said::Done(data) => {
                     let length = match data.downcast_ref::<PyBytes>() {
                         Some(data) => data.as_bytes().len(),
@@ -357,7 +378,8 @@ impl Connection {
             Some(unfinished) if unfinished.is_of(data) => unfinished.encrypted,
             Some(other) => {
                 *self.unfinished.lock() = Some(other);
-                return Err(self.stock.new_error(vm, "bad write retry").into());
+                let error = (self.stock).new_protocol_error(vm, "BAD_WRITE_RETRY", "bad write retry");
+                return Err(error.into());
             }
         };
         let sent = loop {

@@ -24,6 +24,7 @@ pub(super) struct Stock {
     error: PyTypeRef,
     want_read: PyTypeRef,
     want_write: PyTypeRef,
+    eof: PyTypeRef,
 }
 
 static STOCK: OnceLock<Stock> = OnceLock::new();
@@ -50,6 +51,7 @@ pub(super) fn find(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
         error: class("SSLError")?,
         want_read: class("SSLWantReadError")?,
         want_write: class("SSLWantWriteError")?,
+        eof: class("SSLEOFError")?,
     };
     // Another interpreter may have been quicker.
     let _ = STOCK.set(stock);
@@ -100,6 +102,29 @@ impl Stock {
 
     pub(super) fn new_want_write(&self, vm: &VirtualMachine) -> PyBaseExceptionRef {
         new_error(vm, &self.want_write, 3, "The operation did not complete (write)")
+    }
+
+    pub(super) fn is_eof(&self, error: &Py<PyBaseException>) -> bool {
+        is(error, &self.eof)
+    }
+
+    pub(super) fn new_eof(&self, vm: &VirtualMachine) -> PyBaseExceptionRef {
+        new_error(vm, &self.eof, 8, "EOF occurred in violation of protocol")
+    }
+
+    /// An error of the protocol, as OpenSSL names it.
+    pub(super) fn new_protocol_error(
+        &self,
+        vm: &VirtualMachine,
+        reason: &str,
+        text: &str,
+    ) -> PyBaseExceptionRef {
+        let error = new_error(vm, &self.error, 1, &format!("[SSL: {reason}] {text}"));
+        for (name, value) in [("library", "SSL"), ("reason", reason)] {
+            // Without them it is an error all the same.
+            let _ = error.as_object().set_attr(name, vm.ctx.new_str(value), vm);
+        }
+        error
     }
 
     pub(super) fn new_error(&self, vm: &VirtualMachine, text: &str) -> PyBaseExceptionRef {
