@@ -4,11 +4,14 @@ use std::io;
 
 use rustpython_vm::{InterpreterBuilder, py_freeze};
 
-use crate::{dns::Resolver, reactor_module, signal_module, socket_module, tls_module};
+#[cfg(feature = "tls")]
+use crate::tls_module;
+use crate::{dns::Resolver, reactor_module, signal_module, socket_module};
 
 /// Puts the reactor's sockets into an interpreter.
 pub trait ReactorSockets {
-    /// Replaces `_socket` and `socket` by the reactor's, and adds `reactor`. Call it after the standard library's modules are added.
+    /// Replaces `_socket` and `socket` by the reactor's, and adds `reactor`; with the feature `tls`, `ssl` works over these
+    /// sockets, if the standard library has it. Call it after the standard library's modules are added.
     #[must_use]
     fn with_reactor_sockets(self) -> Self;
 
@@ -45,6 +48,7 @@ fn install(builder: InterpreterBuilder, resolver: Option<Resolver>) -> Interpret
             socket_module::stock::replace(vm, native);
             socket_module::resolvers::choose(vm, resolver);
             signal_module::extend(vm);
+            #[cfg(feature = "tls")]
             tls_module::extend(vm);
         })
         .add_frozen_modules(py_freeze!(

@@ -1,7 +1,8 @@
 //! The stock module `_socket`, whose place ours takes, and which the stock `_ssl` still knows.
 //!
-//! `_ssl` waits on the stock class only and casts each socket to it. The VM panics at a cast to a class that was never made,
-//! which ends the process; once the class is made, a socket of another class is refused with TypeError.
+//! `_ssl` waits on the stock class only and casts each socket to it. `tls_module` gives it none; but without the feature, or by
+//! way of its base class, Python code can. The VM panics at a cast to a class that was never made, which ends the process; once
+//! the class is made, a socket of another class is refused with TypeError.
 
 use std::sync::OnceLock;
 
