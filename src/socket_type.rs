@@ -16,7 +16,7 @@ mod options;
 mod race;
 mod receive;
 mod send;
-pub(crate) mod system;
+mod system;
 
 use std::{
     io,

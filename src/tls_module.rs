@@ -112,10 +112,7 @@ fn wrap_socket(
         )));
     }
     let socket = arguments.sock.downgrade(None, vm)?;
-    let named = [
-        ("owner", arguments.owner),
-        ("session", arguments.session),
-    ];
+    let named = [("owner", arguments.owner), ("session", arguments.session)];
     let named = named
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.filter(|value| !vm.is_none(value))?)));

@@ -16,7 +16,7 @@ use socket2::{SockAddr, SockAddrStorage, SockRef};
 use crate::control_message::ControlBuffer;
 
 /// `recv(2)` with `MSG_DONTWAIT`.
-pub(crate) fn receive(
+pub(super) fn receive(
     fd: BorrowedFd<'_>,
     buffer: &mut [MaybeUninit<u8>],
     flags: i32,
@@ -34,7 +34,7 @@ pub(super) fn receive_from(
 }
 
 /// `send(2)` or `sendto(2)` with `MSG_DONTWAIT`.
-pub(crate) fn send(
+pub(super) fn send(
     fd: BorrowedFd<'_>,
     data: &[u8],
     flags: i32,

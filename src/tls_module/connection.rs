@@ -3,6 +3,9 @@
 //! Each method is one loop: a step of the state machine, then out with what it wrote, then in with a record if it wants one.
 
 use std::{
+    io::{self, IoSlice},
+    mem::MaybeUninit,
+    os::fd::BorrowedFd,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,7 +14,7 @@ use std::{
 };
 
 use rustpython_vm::{
-    AsObject, Py, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
+    AsObject, Py, PyObjectRef, PyPayload, PyRef, PyResult, TryFromObject, VirtualMachine,
     builtins::{PyBaseExceptionRef, PyBytes, PyBytesRef, PyStr, PyWeak},
     class::PyClassImpl,
     common::lock::PyMutex,
@@ -21,6 +24,7 @@ use rustpython_vm::{
     pyclass,
     types::{GetAttr, SetAttr},
 };
+use socket2::SockRef;
 
 use super::{
     records::{Incoming, Outgoing},
@@ -31,20 +35,45 @@ use crate::{
     blocking_bridge::{Call, Failure},
     errors,
     reactor::Direction,
-    socket_type::{PySocket, system},
+    socket_type::PySocket,
 };
 
 /// A record's plaintext: RFC 8446, section 5.1.
 const LONGEST_PLAINTEXT: usize = 1 << 14;
 
+/// What encryption adds at least: a type and a tag (RFC 8446, section 5.2); a nonce and a tag before 1.3.
+const LEAST_OVERHEAD: usize = 17;
+
 /// So much ciphertext goes to the kernel in one system call.
 const BATCH: usize = 64 * 1024;
+
+fn receive(fd: BorrowedFd<'_>, memory: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+    SockRef::from(&fd).recv_with_flags(memory, libc::MSG_DONTWAIT)
+}
+
+fn send(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    let socket = SockRef::from(&fd);
+    match parts {
+        [part] => socket.send_with_flags(part, libc::MSG_DONTWAIT),
+        parts => socket.send_vectored_with_flags(parts, libc::MSG_DONTWAIT),
+    }
+}
+
+/// What the state machine has written at once.
+#[derive(Debug)]
+struct Part(PyBytesRef);
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
 
 /// The state machine's two ends in memory.
 #[derive(Debug, Default)]
 struct Ends {
     incoming: PyMutex<Incoming>,
-    outgoing: PyMutex<Outgoing>,
+    outgoing: PyMutex<Outgoing<Part>>,
 }
 
 /// What the state machine takes for its `MemoryBIO`s. It knows nobody, so that no circle of references comes to be.
@@ -62,11 +91,10 @@ impl Transport {
     }
 
     #[pymethod]
-    fn write(zelf: &Py<Self>, data: ArgBytesLike, vm: &VirtualMachine) -> PyResult<usize> {
-        let data = data.borrow_buf();
-        let pushed = zelf.ends.outgoing.lock().push(&data);
-        pushed.map_err(|_| vm.no_memory_error())?;
-        Ok(data.len())
+    fn write(zelf: &Py<Self>, data: PyBytesRef) -> usize {
+        let length = data.as_bytes().len();
+        zelf.ends.outgoing.lock().push(Part(data));
+        length
     }
 }
 
@@ -81,6 +109,25 @@ struct Unfinished {
 
 /// How many bytes a repeated write is known by.
 const KNOWN_BY: usize = 64;
+
+/// What a program writes.
+struct Plaintext {
+    object: PyObjectRef,
+    bytes: ArgBytesLike,
+}
+
+impl Plaintext {
+    /// The bytes behind `from`, at most `size` of them, as an object.
+    fn piece(&self, from: usize, size: usize, vm: &VirtualMachine) -> PyObjectRef {
+        let bytes = self.bytes.borrow_buf();
+        if from == 0 && bytes.len() <= size {
+            return self.object.clone();
+        }
+        let end = bytes.len().min(from.saturating_add(size));
+        let piece = bytes.get(from..end).unwrap_or_default();
+        vm.ctx.new_bytes(piece.to_vec()).into()
+    }
+}
 
 impl Unfinished {
     fn new(data: &ArgBytesLike, encrypted: usize) -> Self {
@@ -216,10 +263,17 @@ impl Connection {
         self.socket
             .upgrade()
             .and_then(|socket| socket.downcast::<PySocket>().ok())
-            .ok_or_else(|| self.stock.new_error(vm, "Underlying socket connection gone"))
+            .ok_or_else(|| {
+                self.stock
+                    .new_error(vm, "Underlying socket connection gone")
+            })
     }
 
-    fn take_reading(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<Reading<'_>, Failure> {
+    fn take_reading(
+        &self,
+        call: &mut Call<'_>,
+        vm: &VirtualMachine,
+    ) -> Result<Reading<'_>, Failure> {
         let turn = self.reading.take(call);
         let turn = turn.map_err(|failure| self.wants_read(vm, failure))?;
         let thread = thread::current().id();
@@ -253,7 +307,7 @@ impl Connection {
     fn fill(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
         let filled = call.run(Direction::Read, |fd| {
             let mut incoming = self.ends.incoming.lock();
-            incoming.fill(|memory| system::receive(fd, memory, 0))
+            incoming.fill(|memory| receive(fd, memory))
         });
         filled.map_err(|failure| self.wants_read(vm, failure))?;
         if self.ends.incoming.lock().has_ended() {
@@ -266,7 +320,7 @@ impl Connection {
     fn flush(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
         let flushed = call.run(Direction::Write, |fd| {
             let mut outgoing = self.ends.outgoing.lock();
-            outgoing.flush(|data| system::send(fd, data, 0, None))
+            outgoing.flush(|parts| send(fd, parts))
         });
         flushed.map_err(|failure| self.wants_write(vm, failure))
     }
@@ -276,7 +330,7 @@ impl Connection {
         if let Ok(socket) = self.socket(vm) {
             let _ = socket.with_fd(|fd| {
                 let mut outgoing = self.ends.outgoing.lock();
-                outgoing.flush(|data| system::send(fd, data, 0, None))
+                outgoing.flush(|parts| send(fd, parts))
             });
         }
     }
@@ -337,12 +391,14 @@ impl Connection {
         let _reading = self.take_reading(call, vm)?;
         let stock = self.stock;
         loop {
-            // The state machine clears as much memory as it is asked for: not more than there can be.
-            let mut limit = size.min(LONGEST_PLAINTEXT);
-            if !self.plaintext_left.load(Ordering::Relaxed) {
+            let mut most = LONGEST_PLAINTEXT;
+            if !self.plaintext_left.load(Ordering::Relaxed) || self.decrypted(vm)? == 0 {
                 self.fill(call, vm)?;
-                limit = limit.min(self.ends.incoming.lock().body().max(1));
+                let body = self.ends.incoming.lock().body();
+                most = most.min(body.saturating_sub(LEAST_OVERHEAD)).max(1);
             }
+            // The state machine clears as much memory as it is asked for.
+            let limit = size.min(most);
             let mut arguments = vec![self.machine.clone(), vm.ctx.new_int(limit).into()];
             arguments.extend(buffer.cloned());
             let said = stock.step(&stock.read, arguments, vm);
@@ -352,7 +408,8 @@ impl Connection {
                         Some(data) => data.as_bytes().len(),
                         None => data.try_to_value(vm)?,
                     };
-                    self.plaintext_left.store(length == limit, Ordering::Relaxed);
+                    let left = length == limit && (limit < most || most == LONGEST_PLAINTEXT);
+                    self.plaintext_left.store(left, Ordering::Relaxed);
                     return Ok(data);
                 }
                 // The record was none of the program's.
@@ -364,10 +421,16 @@ impl Connection {
         }
     }
 
+    /// How much plaintext the state machine has.
+    fn decrypted(&self, vm: &VirtualMachine) -> PyResult<usize> {
+        let pending = self.stock.pending.call((self.machine.clone(),), vm)?;
+        pending.try_to_value(vm)
+    }
+
     fn write_all(
         &self,
         call: &mut Call<'_>,
-        data: &ArgBytesLike,
+        data: &Plaintext,
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
         self.handshake(call, vm)?;
@@ -375,10 +438,11 @@ impl Connection {
         let unfinished = self.unfinished.lock().take();
         let mut encrypted = match unfinished {
             None => 0,
-            Some(unfinished) if unfinished.is_of(data) => unfinished.encrypted,
+            Some(unfinished) if unfinished.is_of(&data.bytes) => unfinished.encrypted,
             Some(other) => {
                 *self.unfinished.lock() = Some(other);
-                let error = (self.stock).new_protocol_error(vm, "BAD_WRITE_RETRY", "bad write retry");
+                let error =
+                    (self.stock).new_protocol_error(vm, "BAD_WRITE_RETRY", "bad write retry");
                 return Err(error.into());
             }
         };
@@ -391,7 +455,7 @@ impl Connection {
                     return Err(error.into());
                 }
             };
-            if sent.is_err() || encrypted >= data.len() {
+            if sent.is_err() || encrypted >= data.bytes.len() {
                 break sent;
             }
             if let Err(failure) = call.next_part() {
@@ -401,7 +465,7 @@ impl Connection {
         match sent {
             Ok(()) => Ok(encrypted),
             Err(failure) => {
-                *self.unfinished.lock() = Some(Unfinished::new(data, encrypted));
+                *self.unfinished.lock() = Some(Unfinished::new(&data.bytes, encrypted));
                 Err(failure)
             }
         }
@@ -410,21 +474,16 @@ impl Connection {
     /// Encrypts another batch.
     fn encrypt(
         &self,
-        data: &ArgBytesLike,
+        data: &Plaintext,
         encrypted: &mut usize,
         vm: &VirtualMachine,
     ) -> PyResult<()> {
         let stock = self.stock;
         // What the state machine takes at once, as it turns out.
         let mut size = LONGEST_PLAINTEXT;
-        while *encrypted < data.len() && self.ends.outgoing.lock().len() < BATCH {
-            let piece = {
-                let data = data.borrow_buf();
-                let end = data.len().min(encrypted.saturating_add(size));
-                data.get(*encrypted..end).unwrap_or_default().to_vec()
-            };
-            let piece = vm.ctx.new_bytes(piece);
-            match stock.step(&stock.write, vec![self.machine.clone(), piece.into()], vm)? {
+        while *encrypted < data.bytes.len() && self.ends.outgoing.lock().len() < BATCH {
+            let piece = data.piece(*encrypted, size, vm);
+            match stock.step(&stock.write, vec![self.machine.clone(), piece], vm)? {
                 Said::Done(taken) => {
                     let taken: usize = taken.try_to_value(vm)?;
                     *encrypted += taken;
@@ -439,7 +498,9 @@ impl Connection {
 
     fn close_notify(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
         let step = || {
-            let said = self.stock.step(&self.stock.shutdown, vec![self.machine.clone()], vm);
+            let said = self
+                .stock
+                .step(&self.stock.shutdown, vec![self.machine.clone()], vm);
             said.inspect_err(|_| self.flush_once(vm))
         };
         {
@@ -482,7 +543,8 @@ impl Connection {
     ) -> PyResult {
         let buffer = buffer.into_option();
         let size = match &buffer {
-            None => usize::try_from(len).map_err(|_| vm.new_value_error("size should not be negative"))?,
+            None => usize::try_from(len)
+                .map_err(|_| vm.new_value_error("size should not be negative"))?,
             Some(buffer) => {
                 let room = buffer.clone().try_into_value::<ArgMemoryBuffer>(vm)?.len();
                 match usize::try_from(len) {
@@ -504,10 +566,15 @@ impl Connection {
 
     /// Write all of the data, and return how much that is. If the call ends early, it is to be repeated with the same bytes.
     #[pymethod]
-    fn write(zelf: &Py<Self>, data: ArgBytesLike, vm: &VirtualMachine) -> PyResult<usize> {
-        if data.is_empty() {
+    fn write(zelf: &Py<Self>, data: PyObjectRef, vm: &VirtualMachine) -> PyResult<usize> {
+        let bytes = ArgBytesLike::try_from_object(vm, data.clone())?;
+        if bytes.is_empty() {
             return Ok(0);
         }
+        let data = Plaintext {
+            object: data,
+            bytes,
+        };
         zelf.run(vm, "The write operation timed out", |call| {
             zelf.write_all(call, &data, vm)
         })
@@ -525,12 +592,7 @@ impl Connection {
     /// How many bytes can be read without the socket.
     #[pymethod]
     fn pending(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult<usize> {
-        let decrypted: usize = zelf
-            .stock
-            .pending
-            .call((zelf.machine.clone(),), vm)?
-            .try_to_value(vm)?;
-        Ok(decrypted + zelf.ends.incoming.lock().body())
+        Ok(zelf.decrypted(vm)? + zelf.ends.incoming.lock().body())
     }
 }
 

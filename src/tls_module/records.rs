@@ -3,7 +3,12 @@
 //! Bytes are taken off the socket one record at a time, so that what is still in the kernel says the truth to select(2). A
 //! record that is whole is read at once by whoever has it come, and half of one is of no use to anybody.
 
-use std::{io, mem::MaybeUninit, thread};
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    mem::{self, MaybeUninit},
+    thread,
+};
 
 /// RFC 8446, section 5.1: type, version, length.
 const HEADER: usize = 5;
@@ -16,6 +21,9 @@ const LONGEST_BODY: usize = (1 << 14) + 2048;
 /// That much is never a `close_notify`, behind which the connection may go on without TLS. And select(2) stays right: a record
 /// has a body, which is still in the kernel, or still to come.
 const READ_AHEAD_FROM: usize = 4096;
+
+/// So much is reserved for a header, as most bodies are short.
+const SHORT_RECORD: usize = 256;
 
 /// What has come from the peer.
 #[derive(Debug, Default)]
@@ -52,7 +60,7 @@ impl Incoming {
             };
             let room = wanted - self.data.len();
             self.data
-                .try_reserve_exact(room)
+                .try_reserve_exact(room.max(SHORT_RECORD))
                 .map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
             let received = receive(&mut self.data.spare_capacity_mut()[..room])?;
             if received == 0 {
@@ -87,15 +95,16 @@ impl Incoming {
             _ => return Vec::new(),
         };
         let to = end.min(self.taken.saturating_add(size));
+        if self.taken == 0 && to == end {
+            // As it is, without a copy. An idle connection keeps no memory.
+            let behind = self.data.split_off(end);
+            return mem::replace(&mut self.data, behind);
+        }
         let part = self.data.get(self.taken..to).unwrap_or_default().to_vec();
         self.taken = to;
         if to == end {
             self.taken = 0;
-            self.data.drain(..end);
-            if self.data.is_empty() {
-                // An idle connection keeps no memory.
-                self.data = Vec::new();
-            }
+            self.data = self.data.split_off(end);
         }
         part
     }
@@ -114,24 +123,37 @@ impl Incoming {
     }
 }
 
-/// What is to go to the peer.
-#[derive(Debug, Default)]
-pub(super) struct Outgoing {
-    data: Vec<u8>,
+/// So many parts go in one system call: their list is on the stack.
+const PARTS: usize = 32;
+
+/// What is to go to the peer, in the parts that the state machine has made.
+#[derive(Debug)]
+pub(super) struct Outgoing<T> {
+    parts: VecDeque<T>,
+    /// How much of the first one is sent.
     sent: usize,
+    left: usize,
 }
 
-impl Outgoing {
-    pub(super) fn push(&mut self, data: &[u8]) -> io::Result<()> {
-        self.data
-            .try_reserve(data.len())
-            .map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
-        self.data.extend_from_slice(data);
-        Ok(())
+impl<T> Default for Outgoing<T> {
+    fn default() -> Self {
+        Self {
+            parts: VecDeque::new(),
+            sent: 0,
+            left: 0,
+        }
+    }
+}
+
+impl<T: AsRef<[u8]>> Outgoing<T> {
+    pub(super) fn push(&mut self, part: T) {
+        self.left += part.as_ref().len();
+        self.parts.push_back(part);
     }
 
+    /// How many bytes are to be sent.
     pub(super) fn len(&self) -> usize {
-        self.data.len() - self.sent
+        self.left
     }
 
     /// Sends until nothing is left.
@@ -141,15 +163,33 @@ impl Outgoing {
     /// Those of `send`; what it has sent before does not come again.
     pub(super) fn flush(
         &mut self,
-        mut send: impl FnMut(&[u8]) -> io::Result<usize>,
+        mut send: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<()> {
-        while let Some(rest) = self.data.get(self.sent..)
-            && !rest.is_empty()
-        {
-            self.sent += send(rest)?;
+        while self.left > 0 {
+            let mut slices = [IoSlice::new(&[]); PARTS];
+            let mut from = self.sent;
+            let mut count = 0;
+            for (slice, part) in slices.iter_mut().zip(&self.parts) {
+                *slice = IoSlice::new(part.as_ref().get(from..).unwrap_or_default());
+                from = 0;
+                count += 1;
+            }
+            let sent = send(slices.get(..count).unwrap_or_default())?;
+            self.advance(sent);
         }
         *self = Self::default();
         Ok(())
+    }
+
+    fn advance(&mut self, sent: usize) {
+        self.left = self.left.saturating_sub(sent);
+        self.sent += sent;
+        while let Some(first) = self.parts.front()
+            && self.sent >= first.as_ref().len()
+        {
+            self.sent -= first.as_ref().len();
+            self.parts.pop_front();
+        }
     }
 }
 

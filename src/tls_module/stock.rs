@@ -97,11 +97,21 @@ impl Stock {
     }
 
     pub(super) fn new_want_read(&self, vm: &VirtualMachine) -> PyBaseExceptionRef {
-        new_error(vm, &self.want_read, 2, "The operation did not complete (read)")
+        new_error(
+            vm,
+            &self.want_read,
+            2,
+            "The operation did not complete (read)",
+        )
     }
 
     pub(super) fn new_want_write(&self, vm: &VirtualMachine) -> PyBaseExceptionRef {
-        new_error(vm, &self.want_write, 3, "The operation did not complete (write)")
+        new_error(
+            vm,
+            &self.want_write,
+            3,
+            "The operation did not complete (write)",
+        )
     }
 
     pub(super) fn is_eof(&self, error: &Py<PyBaseException>) -> bool {
