@@ -228,6 +228,19 @@ impl<'a> Call<'a> {
         self.run_on(direction, |source| source.with_fd(&mut attempt))
     }
 
+    /// One attempt, without a wait: `None` where it would have to.
+    pub(crate) fn run_now<R>(
+        &self,
+        attempt: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> Result<Option<R>, Failure> {
+        match self.source.with_fd(attempt) {
+            Some(Ok(result)) => Ok(Some(result)),
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Some(Err(error)) => Err(error.into()),
+            None => Err(Failure::Errno(libc::EBADF)),
+        }
+    }
+
     /// [`Self::run`] for an attempt that is more than one system call; `None` from it says that the socket is closed.
     pub(crate) fn run_on<R>(
         &mut self,

@@ -4,6 +4,7 @@
 //! a socket: it reads from and writes to memory, and each call of Python is one call of the reactor, under one deadline.
 
 mod connection;
+mod plaintext;
 mod records;
 mod stock;
 mod turn;
@@ -12,8 +13,9 @@ use std::sync::OnceLock;
 
 use rustpython_vm::{
     AsObject, FromArgs, Py, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
-    builtins::{PyModule, PyModuleDef, PyModuleSlots, PyType},
+    builtins::{PyModule, PyModuleDef, PyModuleSlots, PyType, PyTypeRef},
     common::rc::PyRc,
+    function::PyMethodDef,
     types::PyTypeFlags,
 };
 
@@ -54,19 +56,27 @@ fn execute(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
     stock.exec_module(vm, module)?;
     stock::find(vm, module)?;
     connection::make_classes();
-    // A class of our own above the stock one, which other interpreters of the process may use as it is.
-    let base = module.get_attr("_SSLContext", vm)?;
-    let owner = base.clone().try_into_value::<PyRef<PyType>>(vm)?;
-    let class = stock::subclass(vm, "_SSLContext", base)?;
-    for method in functions::METHOD_DEFS {
-        let descriptor = method.to_method(PyRef::leak(owner.clone()), &vm.ctx);
+    extend_class(vm, module, "_SSLContext", context::METHOD_DEFS)?;
+    extend_class(vm, module, "_SSLSocket", machine::METHOD_DEFS)
+}
+
+/// Puts a class with these methods above the stock one, which other interpreters of the process may use as it is.
+fn extend_class(
+    vm: &VirtualMachine,
+    module: &Py<PyModule>,
+    name: &'static str,
+    methods: &'static [PyMethodDef],
+) -> PyResult<()> {
+    let stock = module.get_attr(name, vm)?.try_into_value::<PyTypeRef>(vm)?;
+    let class = stock::subclass(vm, name, stock.clone().into())?;
+    for method in methods {
+        let descriptor = method.to_method(PyRef::leak(stock.clone()), &vm.ctx);
         class.set_attr(method.name, descriptor.into_ref(&vm.ctx), vm)?;
     }
     if let Some(class) = class.downcast_ref::<PyType>() {
-        // As the class that it stands for.
         class.slots.flags.insert(PyTypeFlags::IMMUTABLETYPE);
     }
-    module.set_attr("_SSLContext", class, vm)
+    module.set_attr(name, class, vm)
 }
 
 #[derive(FromArgs)]
@@ -84,7 +94,7 @@ struct WrapSocket {
 }
 
 #[rustpython_vm::pymodule(sub, name = "_ssl")]
-mod functions {
+mod context {
     use rustpython_vm::{PyObjectRef, PyRef, PyResult, VirtualMachine};
 
     use super::{Connection, WrapSocket};
@@ -97,6 +107,17 @@ mod functions {
         vm: &VirtualMachine,
     ) -> PyResult<PyRef<Connection>> {
         super::wrap_socket(context, arguments, vm)
+    }
+}
+
+#[rustpython_vm::pymodule(sub, name = "_ssl")]
+mod machine {
+    use rustpython_vm::{PyObjectRef, PyResult, VirtualMachine};
+
+    /// Write all of the data, as over a socket. (The stock method takes 4 KiB, and there are programs that do not look.)
+    #[pyfunction]
+    fn write(machine: PyObjectRef, data: PyObjectRef, vm: &VirtualMachine) -> PyResult<usize> {
+        super::plaintext::Plaintext::new(data, vm)?.write_to(&machine, vm)
     }
 }
 

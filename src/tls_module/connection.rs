@@ -14,12 +14,12 @@ use std::{
 };
 
 use rustpython_vm::{
-    AsObject, Py, PyObjectRef, PyPayload, PyRef, PyResult, TryFromObject, VirtualMachine,
+    AsObject, Py, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
     builtins::{PyBaseExceptionRef, PyBytes, PyBytesRef, PyStr, PyWeak},
     class::PyClassImpl,
     common::lock::PyMutex,
     convert::IntoPyException,
-    function::{ArgBytesLike, ArgMemoryBuffer, FuncArgs, OptionalArg, PySetterValue},
+    function::{ArgMemoryBuffer, FuncArgs, OptionalArg, PySetterValue},
     object::{Traverse, TraverseFn},
     pyclass,
     types::{GetAttr, SetAttr},
@@ -27,6 +27,7 @@ use rustpython_vm::{
 use socket2::SockRef;
 
 use super::{
+    plaintext::{LONGEST_PLAINTEXT, Plaintext, Unfinished},
     records::{Incoming, Outgoing},
     stock::{self, Said, Stock},
     turn::{Taken, Turn},
@@ -37,9 +38,6 @@ use crate::{
     reactor::Direction,
     socket_type::PySocket,
 };
-
-/// A record's plaintext: RFC 8446, section 5.1.
-const LONGEST_PLAINTEXT: usize = 1 << 14;
 
 /// What encryption adds at least: a type and a tag (RFC 8446, section 5.2); a nonce and a tag before 1.3.
 const LEAST_OVERHEAD: usize = 17;
@@ -98,54 +96,6 @@ impl Transport {
     }
 }
 
-/// A write that has not come to its end, and that the program has to repeat with the same bytes.
-#[derive(Debug)]
-struct Unfinished {
-    /// So many of them are encrypted, and may be on their way already.
-    encrypted: usize,
-    /// The last of those, to know another write by.
-    last: Vec<u8>,
-}
-
-/// How many bytes a repeated write is known by.
-const KNOWN_BY: usize = 64;
-
-/// What a program writes.
-struct Plaintext {
-    object: PyObjectRef,
-    bytes: ArgBytesLike,
-}
-
-impl Plaintext {
-    /// The bytes behind `from`, at most `size` of them, as an object.
-    fn piece(&self, from: usize, size: usize, vm: &VirtualMachine) -> PyObjectRef {
-        let bytes = self.bytes.borrow_buf();
-        if from == 0 && bytes.len() <= size {
-            return self.object.clone();
-        }
-        let end = bytes.len().min(from.saturating_add(size));
-        let piece = bytes.get(from..end).unwrap_or_default();
-        vm.ctx.new_bytes(piece.to_vec()).into()
-    }
-}
-
-impl Unfinished {
-    fn new(data: &ArgBytesLike, encrypted: usize) -> Self {
-        let data = data.borrow_buf();
-        let last = data.get(encrypted.saturating_sub(KNOWN_BY)..encrypted);
-        Self {
-            encrypted,
-            last: last.unwrap_or_default().to_vec(),
-        }
-    }
-
-    fn is_of(&self, data: &ArgBytesLike) -> bool {
-        let data = data.borrow_buf();
-        data.get(..self.encrypted)
-            .is_some_and(|data| data.ends_with(&self.last))
-    }
-}
-
 /// How the state machine is made.
 pub(super) struct Arguments {
     pub(super) context: PyObjectRef,
@@ -171,6 +121,8 @@ pub(super) struct Connection {
     handshake_done: AtomicBool,
     /// The connection below has ended before the TLS connection was closed: a read has said so.
     cut_off: AtomicBool,
+    /// The peer has closed the TLS connection.
+    peer_is_done: AtomicBool,
     /// The last read did not take all that was decrypted, as far as we know.
     plaintext_left: AtomicBool,
     unfinished: PyMutex<Option<Unfinished>>,
@@ -239,6 +191,7 @@ impl Connection {
             writing: Turn::new(),
             handshake_done: AtomicBool::new(false),
             cut_off: AtomicBool::new(false),
+            peer_is_done: AtomicBool::new(false),
             plaintext_left: AtomicBool::new(false),
             unfinished: PyMutex::new(None),
         })
@@ -305,11 +258,29 @@ impl Connection {
 
     /// Waits until a record is there, or the end. For the reader.
     fn fill(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
-        let filled = call.run(Direction::Read, |fd| {
-            let mut incoming = self.ends.incoming.lock();
-            incoming.fill(|memory| receive(fd, memory))
-        });
+        let filled = call.run(Direction::Read, |fd| self.fill_from(fd));
         filled.map_err(|failure| self.wants_read(vm, failure))?;
+        self.note_the_end(vm)
+    }
+
+    /// For the reader that is the writer, too: sends what the state machine has written no sooner than there is nothing more to be
+    /// read. Small segments, one after the other, would wait for the peer's acknowledgement (Nagle's algorithm), which is late.
+    fn flush_and_fill(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
+        match call.run_now(|fd| self.fill_from(fd))? {
+            Some(()) => self.note_the_end(vm),
+            None => {
+                self.flush(call, vm)?;
+                self.fill(call, vm)
+            }
+        }
+    }
+
+    fn fill_from(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        let mut incoming = self.ends.incoming.lock();
+        incoming.fill(|memory| receive(fd, memory))
+    }
+
+    fn note_the_end(&self, vm: &VirtualMachine) -> Result<(), Failure> {
         if self.ends.incoming.lock().has_ended() {
             self.stock.write_eof.call((self.bio.clone(),), vm)?;
         }
@@ -338,14 +309,26 @@ impl Connection {
     /// The stock state machine calls it the end of the connection, too, if it gets something that is no TLS. A program may take
     /// that for the end of the data, so it has to be the truth.
     fn judge(&self, vm: &VirtualMachine, error: PyBaseExceptionRef) -> PyBaseExceptionRef {
-        if !self.stock.is_eof(&error) {
-            return error;
-        }
-        if self.ends.incoming.lock().has_ended() {
+        let is_eof = self.stock.is_eof(&error);
+        if is_eof && self.ends.incoming.lock().has_ended() {
             self.cut_off.store(true, Ordering::Release);
             return error;
         }
-        (self.stock).new_protocol_error(vm, "RECORD_LAYER_FAILURE", "record layer failure")
+        self.send_alert(vm);
+        if is_eof {
+            (self.stock).new_protocol_error(vm, "RECORD_LAYER_FAILURE", "record layer failure")
+        } else {
+            error
+        }
+    }
+
+    /// Has the peer told what was wrong with its record, unless a writer is in the way. The state machine has the alert ready, and
+    /// gives it out when it is closed.
+    fn send_alert(&self, vm: &VirtualMachine) {
+        if let Some(_writing) = self.writing.try_take() {
+            let _ = (self.stock).step(&self.stock.shutdown, vec![self.machine.clone()], vm);
+            self.flush_once(vm);
+        }
     }
 
     fn handshake(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
@@ -367,10 +350,7 @@ impl Connection {
                     return Ok(());
                 }
                 Ok(Said::WantsWrite) => self.flush(call, vm)?,
-                Ok(Said::WantsRead) => {
-                    self.flush(call, vm)?;
-                    self.fill(call, vm)?;
-                }
+                Ok(Said::WantsRead) => self.flush_and_fill(call, vm)?,
                 Err(error) => {
                     self.flush_once(vm);
                     return Err(error.into());
@@ -392,7 +372,9 @@ impl Connection {
         let stock = self.stock;
         loop {
             let mut most = LONGEST_PLAINTEXT;
-            if !self.plaintext_left.load(Ordering::Relaxed) || self.decrypted(vm)? == 0 {
+            let left = self.plaintext_left.load(Ordering::Relaxed) && self.decrypted(vm)? > 0;
+            // Behind the peer's `close_notify` there may be something else than TLS.
+            if !left && !self.peer_is_done.load(Ordering::Relaxed) {
                 self.fill(call, vm)?;
                 let body = self.ends.incoming.lock().body();
                 most = most.min(body.saturating_sub(LEAST_OVERHEAD)).max(1);
@@ -410,6 +392,9 @@ impl Connection {
                     };
                     let left = length == limit && (limit < most || most == LONGEST_PLAINTEXT);
                     self.plaintext_left.store(left, Ordering::Relaxed);
+                    if length == 0 {
+                        self.peer_is_done.store(true, Ordering::Relaxed);
+                    }
                     return Ok(data);
                 }
                 // The record was none of the program's.
@@ -438,7 +423,7 @@ impl Connection {
         let unfinished = self.unfinished.lock().take();
         let mut encrypted = match unfinished {
             None => 0,
-            Some(unfinished) if unfinished.is_of(&data.bytes) => unfinished.encrypted,
+            Some(unfinished) if unfinished.is_of(data) => unfinished.encrypted,
             Some(other) => {
                 *self.unfinished.lock() = Some(other);
                 let error =
@@ -447,15 +432,17 @@ impl Connection {
             }
         };
         let sent = loop {
-            let sent = match self.encrypt(data, &mut encrypted, vm) {
-                Ok(()) => self.flush(call, vm),
+            let has_room = || self.ends.outgoing.lock().len() < BATCH;
+            let sent = match data.encrypt(&self.machine, &mut encrypted, has_room, vm) {
+                // If it wants to be rid of something: that is where it goes.
+                Ok(_) => self.flush(call, vm),
                 // The connection is beyond repair: there is nothing to repeat.
                 Err(error) => {
                     self.flush_once(vm);
                     return Err(error.into());
                 }
             };
-            if sent.is_err() || encrypted >= data.bytes.len() {
+            if sent.is_err() || encrypted >= data.len() {
                 break sent;
             }
             if let Err(failure) = call.next_part() {
@@ -465,35 +452,10 @@ impl Connection {
         match sent {
             Ok(()) => Ok(encrypted),
             Err(failure) => {
-                *self.unfinished.lock() = Some(Unfinished::new(&data.bytes, encrypted));
+                *self.unfinished.lock() = Some(Unfinished::new(data, encrypted));
                 Err(failure)
             }
         }
-    }
-
-    /// Encrypts another batch.
-    fn encrypt(
-        &self,
-        data: &Plaintext,
-        encrypted: &mut usize,
-        vm: &VirtualMachine,
-    ) -> PyResult<()> {
-        let stock = self.stock;
-        // What the state machine takes at once, as it turns out.
-        let mut size = LONGEST_PLAINTEXT;
-        while *encrypted < data.bytes.len() && self.ends.outgoing.lock().len() < BATCH {
-            let piece = data.piece(*encrypted, size, vm);
-            match stock.step(&stock.write, vec![self.machine.clone(), piece], vm)? {
-                Said::Done(taken) => {
-                    let taken: usize = taken.try_to_value(vm)?;
-                    *encrypted += taken;
-                    size = taken.max(1);
-                }
-                // Its memory is full, and ours is where that goes.
-                Said::WantsRead | Said::WantsWrite => break,
-            }
-        }
-        Ok(())
     }
 
     fn close_notify(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
@@ -567,14 +529,10 @@ impl Connection {
     /// Write all of the data, and return how much that is. If the call ends early, it is to be repeated with the same bytes.
     #[pymethod]
     fn write(zelf: &Py<Self>, data: PyObjectRef, vm: &VirtualMachine) -> PyResult<usize> {
-        let bytes = ArgBytesLike::try_from_object(vm, data.clone())?;
-        if bytes.is_empty() {
+        let data = Plaintext::new(data, vm)?;
+        if data.len() == 0 {
             return Ok(0);
         }
-        let data = Plaintext {
-            object: data,
-            bytes,
-        };
         zelf.run(vm, "The write operation timed out", |call| {
             zelf.write_all(call, &data, vm)
         })

@@ -27,6 +27,13 @@ impl Turn {
         }
     }
 
+    /// Takes it if it is free.
+    pub(super) fn try_take(&self) -> Option<Taken> {
+        let lock = self.current.lock().get_or_insert_default().clone();
+        let guard = lock.try_lock_owned().ok()?;
+        Some(Taken { _guard: guard })
+    }
+
     /// # Errors
     ///
     /// `EAGAIN` in non-blocking mode, where another thread has it; else as those of [`Call::wait`].
