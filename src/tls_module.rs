@@ -7,20 +7,16 @@ mod connection;
 mod plaintext;
 mod records;
 mod stock;
+mod transport;
 mod turn;
 
 use std::sync::OnceLock;
 
 use rustpython_vm::{
-    AsObject, FromArgs, Py, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
-    builtins::{PyModule, PyModuleDef, PyModuleSlots, PyType, PyTypeRef},
+    Py, PyResult, VirtualMachine,
+    builtins::{PyModule, PyModuleDef, PyModuleSlots},
     common::rc::PyRc,
-    function::PyMethodDef,
-    types::PyTypeFlags,
 };
-
-use self::connection::Connection;
-use crate::socket_type::PySocket;
 
 /// The stock module's definition, if some interpreter of this process has it.
 static REPLACED: OnceLock<&'static PyModuleDef> = OnceLock::new();
@@ -56,57 +52,60 @@ fn execute(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
     stock.exec_module(vm, module)?;
     stock::find(vm, module)?;
     connection::make_classes();
-    extend_class(vm, module, "_SSLContext", context::METHOD_DEFS)?;
-    extend_class(vm, module, "_SSLSocket", machine::METHOD_DEFS)
-}
-
-/// Puts a class with these methods above the stock one, which other interpreters of the process may use as it is.
-fn extend_class(
-    vm: &VirtualMachine,
-    module: &Py<PyModule>,
-    name: &'static str,
-    methods: &'static [PyMethodDef],
-) -> PyResult<()> {
-    let stock = module.get_attr(name, vm)?.try_into_value::<PyTypeRef>(vm)?;
-    let class = stock::subclass(vm, name, stock.clone().into())?;
-    for method in methods {
-        let descriptor = method.to_method(PyRef::leak(stock.clone()), &vm.ctx);
-        class.set_attr(method.name, descriptor.into_ref(&vm.ctx), vm)?;
+    transport::make_classes();
+    for (name, methods) in [
+        ("_SSLContext", context::METHOD_DEFS),
+        ("_SSLSocket", machine::METHOD_DEFS),
+    ] {
+        // Above the stock one, which other interpreters of the process may use as it is.
+        let base = module.get_attr(name, vm)?;
+        let class = stock::subclass(vm, name, &base, &[])?;
+        stock::add_methods(vm, &class, methods)?;
+        module.set_attr(name, class, vm)?;
     }
-    if let Some(class) = class.downcast_ref::<PyType>() {
-        class.slots.flags.insert(PyTypeFlags::IMMUTABLETYPE);
-    }
-    module.set_attr(name, class, vm)
-}
-
-#[derive(FromArgs)]
-struct WrapSocket {
-    #[pyarg(any)]
-    sock: PyObjectRef,
-    #[pyarg(any)]
-    server_side: PyObjectRef,
-    #[pyarg(any, default)]
-    server_hostname: Option<PyObjectRef>,
-    #[pyarg(named, default)]
-    owner: Option<PyObjectRef>,
-    #[pyarg(named, default)]
-    session: Option<PyObjectRef>,
+    Ok(())
 }
 
 #[rustpython_vm::pymodule(sub, name = "_ssl")]
 mod context {
-    use rustpython_vm::{PyObjectRef, PyRef, PyResult, VirtualMachine};
+    use rustpython_vm::{AsObject, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine};
 
-    use super::{Connection, WrapSocket};
+    use super::{
+        connection::Connection,
+        stock::{self, Names},
+        transport,
+    };
+    use crate::socket_type::PySocket;
 
     /// Make the TLS connection over a socket.
     #[pyfunction]
     fn _wrap_socket(
         context: PyObjectRef,
-        arguments: WrapSocket,
+        sock: PyObjectRef,
+        names: Names,
         vm: &VirtualMachine,
     ) -> PyResult<PyRef<Connection>> {
-        super::wrap_socket(context, arguments, vm)
+        if sock.downcast_ref::<PySocket>().is_none() {
+            return Err(vm.new_type_error(format!(
+                "_wrap_socket() argument 'sock' must be _socket.socket, not {}",
+                sock.class().name()
+            )));
+        }
+        let sock = sock.downgrade(None, vm)?;
+        Ok(Connection::new(context, sock, names, vm)?.into_ref(&vm.ctx))
+    }
+
+    /// Make a TLS connection over memory: what it reads, and what it writes.
+    #[pyfunction]
+    fn _wrap_bio(
+        context: PyObjectRef,
+        incoming: PyObjectRef,
+        outgoing: PyObjectRef,
+        names: Names,
+        vm: &VirtualMachine,
+    ) -> PyResult {
+        let bios = [transport::one_by_one(incoming, vm)?, outgoing];
+        stock::get(vm)?.new_machine(&context, bios, names, vm)
     }
 }
 
@@ -114,34 +113,24 @@ mod context {
 mod machine {
     use rustpython_vm::{PyObjectRef, PyResult, VirtualMachine};
 
+    use super::plaintext::Plaintext;
+
     /// Write all of the data, as over a socket. (The stock method takes 4 KiB, and there are programs that do not look.)
     #[pyfunction]
     fn write(machine: PyObjectRef, data: PyObjectRef, vm: &VirtualMachine) -> PyResult<usize> {
-        super::plaintext::Plaintext::new(data, vm)?.write_to(&machine, vm)
+        Plaintext::new(data, vm)?.write_to(&machine, vm)
     }
 }
 
-fn wrap_socket(
-    context: PyObjectRef,
-    arguments: WrapSocket,
-    vm: &VirtualMachine,
-) -> PyResult<PyRef<Connection>> {
-    if arguments.sock.downcast_ref::<PySocket>().is_none() {
-        return Err(vm.new_type_error(format!(
-            "_wrap_socket() argument 'sock' must be _socket.socket, not {}",
-            arguments.sock.class().name()
-        )));
+#[rustpython_vm::pymodule(sub, name = "_ssl")]
+mod record_bio {
+    use rustpython_vm::{PyObjectRef, PyResult, VirtualMachine, builtins::PyBytesRef};
+
+    use super::transport;
+
+    /// Read up to size bytes of the next record.
+    #[pyfunction]
+    fn read(bio: PyObjectRef, size: usize, vm: &VirtualMachine) -> PyResult<PyBytesRef> {
+        transport::read_record(&bio, size, vm)
     }
-    let socket = arguments.sock.downgrade(None, vm)?;
-    let named = [("owner", arguments.owner), ("session", arguments.session)];
-    let named = named
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.filter(|value| !vm.is_none(value))?)));
-    let machine = connection::Arguments {
-        context,
-        server_side: arguments.server_side,
-        server_hostname: arguments.server_hostname,
-        named: named.collect(),
-    };
-    Ok(Connection::new(socket, machine, vm)?.into_ref(&vm.ctx))
 }

@@ -151,7 +151,6 @@ suites! {
     timeouts: 300,
     deadlines: 300,
     happy_eyeballs: 300,
-    tls_refused: 100,
     signals: 300,
     fork: 300,
     many_threads: 400,

@@ -15,11 +15,11 @@ use std::{
 
 use rustpython_vm::{
     AsObject, Py, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
-    builtins::{PyBaseExceptionRef, PyBytes, PyBytesRef, PyStr, PyWeak},
+    builtins::{PyBaseExceptionRef, PyBytes, PyStr, PyWeak},
     class::PyClassImpl,
     common::lock::PyMutex,
     convert::IntoPyException,
-    function::{ArgMemoryBuffer, FuncArgs, OptionalArg, PySetterValue},
+    function::{ArgMemoryBuffer, OptionalArg, PySetterValue},
     object::{Traverse, TraverseFn},
     pyclass,
     types::{GetAttr, SetAttr},
@@ -28,8 +28,8 @@ use socket2::SockRef;
 
 use super::{
     plaintext::{LONGEST_PLAINTEXT, Plaintext, Unfinished},
-    records::{Incoming, Outgoing},
-    stock::{self, Said, Stock},
+    stock::{self, Names, Said, Stock},
+    transport::{self, Ends},
     turn::{Taken, Turn},
 };
 use crate::{
@@ -57,53 +57,6 @@ fn send(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
     }
 }
 
-/// What the state machine has written at once.
-#[derive(Debug)]
-struct Part(PyBytesRef);
-
-impl AsRef<[u8]> for Part {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-/// The state machine's two ends in memory.
-#[derive(Debug, Default)]
-struct Ends {
-    incoming: PyMutex<Incoming>,
-    outgoing: PyMutex<Outgoing<Part>>,
-}
-
-/// What the state machine takes for its `MemoryBIO`s. It knows nobody, so that no circle of references comes to be.
-#[pyclass(module = "_ssl", name = "_Transport")]
-#[derive(Debug, PyPayload)]
-struct Transport {
-    ends: Arc<Ends>,
-}
-
-#[pyclass]
-impl Transport {
-    #[pymethod]
-    fn read(zelf: &Py<Self>, size: usize, vm: &VirtualMachine) -> PyBytesRef {
-        vm.ctx.new_bytes(zelf.ends.incoming.lock().take(size))
-    }
-
-    #[pymethod]
-    fn write(zelf: &Py<Self>, data: PyBytesRef) -> usize {
-        let length = data.as_bytes().len();
-        zelf.ends.outgoing.lock().push(Part(data));
-        length
-    }
-}
-
-/// How the state machine is made.
-pub(super) struct Arguments {
-    pub(super) context: PyObjectRef,
-    pub(super) server_side: PyObjectRef,
-    pub(super) server_hostname: Option<PyObjectRef>,
-    pub(super) named: Vec<(&'static str, PyObjectRef)>,
-}
-
 /// A TLS connection over a socket.
 ///
 /// One thread reads at a time and one writes, which do not block each other. Whoever takes both turns takes the reader's first.
@@ -121,8 +74,8 @@ pub(super) struct Connection {
     handshake_done: AtomicBool,
     /// The connection below has ended before the TLS connection was closed: a read has said so.
     cut_off: AtomicBool,
-    /// The peer has closed the TLS connection.
-    peer_is_done: AtomicBool,
+    /// The peer has closed the TLS connection, or broken it: what may still come is none of ours.
+    records_end: AtomicBool,
     /// The last read did not take all that was decrypted, as far as we know.
     plaintext_left: AtomicBool,
     unfinished: PyMutex<Option<Unfinished>>,
@@ -158,31 +111,16 @@ impl Drop for Reading<'_> {
 
 impl Connection {
     pub(super) fn new(
+        context: PyObjectRef,
         socket: PyRef<PyWeak>,
-        arguments: Arguments,
+        names: Names,
         vm: &VirtualMachine,
     ) -> PyResult<Self> {
         let stock = stock::get(vm)?;
         let ends = Arc::new(Ends::default());
-        let transport = Transport { ends: ends.clone() };
-        let transport: PyObjectRef = transport.into_ref(&vm.ctx).into();
-        let bio = stock.bio.call((), vm)?;
-        for method in ["read", "write"] {
-            bio.set_attr(method, transport.get_attr(method, vm)?, vm)?;
-        }
-        let none = || vm.ctx.none();
-        let mut call = FuncArgs::from(vec![
-            arguments.context,
-            bio.clone(),
-            bio.clone(),
-            arguments.server_side,
-            arguments.server_hostname.unwrap_or_else(none),
-        ]);
-        for (name, value) in arguments.named {
-            call.kwargs.insert(name.to_owned().into(), value);
-        }
+        let bio = transport::over(&ends, vm)?;
         Ok(Self {
-            machine: stock.wrap_bio.call(call, vm)?,
+            machine: stock.new_machine(&context, [bio.clone(), bio.clone()], names, vm)?,
             bio,
             socket,
             stock,
@@ -191,7 +129,7 @@ impl Connection {
             writing: Turn::new(),
             handshake_done: AtomicBool::new(false),
             cut_off: AtomicBool::new(false),
-            peer_is_done: AtomicBool::new(false),
+            records_end: AtomicBool::new(false),
             plaintext_left: AtomicBool::new(false),
             unfinished: PyMutex::new(None),
         })
@@ -314,6 +252,7 @@ impl Connection {
             self.cut_off.store(true, Ordering::Release);
             return error;
         }
+        self.records_end.store(true, Ordering::Relaxed);
         self.send_alert(vm);
         if is_eof {
             (self.stock).new_protocol_error(vm, "RECORD_LAYER_FAILURE", "record layer failure")
@@ -373,8 +312,7 @@ impl Connection {
         loop {
             let mut most = LONGEST_PLAINTEXT;
             let left = self.plaintext_left.load(Ordering::Relaxed) && self.decrypted(vm)? > 0;
-            // Behind the peer's `close_notify` there may be something else than TLS.
-            if !left && !self.peer_is_done.load(Ordering::Relaxed) {
+            if !left && !self.records_end.load(Ordering::Relaxed) {
                 self.fill(call, vm)?;
                 let body = self.ends.incoming.lock().body();
                 most = most.min(body.saturating_sub(LEAST_OVERHEAD)).max(1);
@@ -393,7 +331,7 @@ impl Connection {
                     let left = length == limit && (limit < most || most == LONGEST_PLAINTEXT);
                     self.plaintext_left.store(left, Ordering::Relaxed);
                     if length == 0 {
-                        self.peer_is_done.store(true, Ordering::Relaxed);
+                        self.records_end.store(true, Ordering::Relaxed);
                     }
                     return Ok(data);
                 }
@@ -557,7 +495,6 @@ impl Connection {
 /// Makes the classes, before there can be objects of them.
 pub(super) fn make_classes() {
     let _ = Connection::make_static_type();
-    let _ = Transport::make_static_type();
 }
 
 /// All else is the state machine's.

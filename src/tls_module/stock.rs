@@ -3,8 +3,10 @@
 use std::sync::OnceLock;
 
 use rustpython_vm::{
-    AsObject, Py, PyObject, PyObjectRef, PyResult, VirtualMachine,
+    AsObject, FromArgs, Py, PyObject, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
     builtins::{PyBaseException, PyBaseExceptionRef, PyModule, PyTypeRef},
+    function::{FuncArgs, PyMethodDef},
+    types::PyTypeFlags,
 };
 
 /// What we need of it. Its classes are the process's, so one set does for all interpreters.
@@ -17,10 +19,14 @@ pub(super) struct Stock {
     pub(super) write: PyObjectRef,
     pub(super) shutdown: PyObjectRef,
     pub(super) pending: PyObjectRef,
+    pub(super) memory_bio: PyObjectRef,
     /// `MemoryBIO`'s.
+    pub(super) read_bio: PyObjectRef,
     pub(super) write_eof: PyObjectRef,
-    /// A `MemoryBIO` whose methods can be replaced: it has a `__dict__`.
-    pub(super) bio: PyObjectRef,
+    /// A `MemoryBIO` to which each object brings its own `read` and `write`.
+    pub(super) socket_bio: PyObjectRef,
+    /// A `MemoryBIO` that reads the records in another.
+    pub(super) record_bio: PyObjectRef,
     error: PyTypeRef,
     want_read: PyTypeRef,
     want_write: PyTypeRef,
@@ -39,6 +45,8 @@ pub(super) fn find(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
     let context = attribute("_SSLContext")?;
     let machine = attribute("_SSLSocket")?;
     let memory = attribute("MemoryBIO")?;
+    let record_bio = subclass(vm, "_RecordBIO", &memory, &["_records"])?;
+    add_methods(vm, &record_bio, super::record_bio::METHOD_DEFS)?;
     let stock = Stock {
         wrap_bio: context.get_attr("_wrap_bio", vm)?,
         do_handshake: machine.get_attr("do_handshake", vm)?,
@@ -46,8 +54,11 @@ pub(super) fn find(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
         write: machine.get_attr("write", vm)?,
         shutdown: machine.get_attr("shutdown", vm)?,
         pending: machine.get_attr("pending", vm)?,
+        read_bio: memory.get_attr("read", vm)?,
         write_eof: memory.get_attr("write_eof", vm)?,
-        bio: subclass(vm, "_SocketBIO", memory)?,
+        socket_bio: subclass(vm, "_SocketBIO", &memory, &["read", "write"])?,
+        record_bio,
+        memory_bio: memory,
         error: class("SSLError")?,
         want_read: class("SSLWantReadError")?,
         want_write: class("SSLWantWriteError")?,
@@ -63,13 +74,51 @@ pub(super) fn get(vm: &VirtualMachine) -> PyResult<&'static Stock> {
     STOCK.get().ok_or_else(missing)
 }
 
-/// A Python class, as the statement `class` makes it.
-pub(super) fn subclass(vm: &VirtualMachine, name: &str, base: PyObjectRef) -> PyResult {
+/// A Python class, as the statement `class` makes it, with these `__slots__`.
+pub(super) fn subclass(
+    vm: &VirtualMachine,
+    name: &str,
+    base: &PyObject,
+    slots: &[&str],
+) -> PyResult {
     let namespace = vm.ctx.new_dict();
+    let slots = slots.iter().map(|slot| vm.ctx.new_str(*slot).into());
+    let slots = vm.ctx.new_tuple(slots.collect());
+    namespace.set_item("__slots__", slots.into(), vm)?;
     namespace.set_item("__module__", vm.ctx.new_str("_ssl").into(), vm)?;
-    let bases = vm.ctx.new_tuple(vec![base]);
+    let bases = vm.ctx.new_tuple(vec![base.to_owned()]);
     let arguments = (vm.ctx.new_str(name), bases, namespace);
     vm.ctx.types.type_type.as_object().call(arguments, vm)
+}
+
+/// Gives a class that was made by [`subclass`] its methods, and closes it, as native classes are.
+pub(super) fn add_methods(
+    vm: &VirtualMachine,
+    class: &PyObject,
+    methods: &'static [PyMethodDef],
+) -> PyResult<()> {
+    let class = class.to_owned().try_into_value::<PyTypeRef>(vm)?;
+    // Lives as long as the process, as the methods do.
+    let owner = PyRef::leak(class.clone());
+    for method in methods {
+        let descriptor = method.to_method(owner, &vm.ctx).into_ref(&vm.ctx);
+        class.as_object().set_attr(method.name, descriptor, vm)?;
+    }
+    class.slots.flags.insert(PyTypeFlags::IMMUTABLETYPE);
+    Ok(())
+}
+
+/// What a state machine is told when it is made, beside its context and transport.
+#[derive(FromArgs)]
+pub(super) struct Names {
+    #[pyarg(any)]
+    server_side: PyObjectRef,
+    #[pyarg(any, default)]
+    server_hostname: Option<PyObjectRef>,
+    #[pyarg(named, default)]
+    owner: Option<PyObjectRef>,
+    #[pyarg(named, default)]
+    session: Option<PyObjectRef>,
 }
 
 /// What the state machine says to one step.
@@ -81,6 +130,27 @@ pub(super) enum Said {
 }
 
 impl Stock {
+    /// A state machine over the BIOs that it reads and writes.
+    pub(super) fn new_machine(
+        &self,
+        context: &PyObject,
+        bios: [PyObjectRef; 2],
+        names: Names,
+        vm: &VirtualMachine,
+    ) -> PyResult {
+        let [incoming, outgoing] = bios;
+        let hostname = names.server_hostname.unwrap_or_else(|| vm.ctx.none());
+        let context = context.to_owned();
+        let arguments = vec![context, incoming, outgoing, names.server_side, hostname];
+        let mut arguments = FuncArgs::from(arguments);
+        for (name, value) in [("owner", names.owner), ("session", names.session)] {
+            if let Some(value) = value.filter(|value| !vm.is_none(value)) {
+                arguments.kwargs.insert(name.to_owned().into(), value);
+            }
+        }
+        self.wrap_bio.call(arguments, vm)
+    }
+
     /// Runs one of its methods.
     pub(super) fn step(
         &self,

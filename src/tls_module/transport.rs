@@ -1,0 +1,182 @@
+//! What the state machine takes for its `MemoryBIO`s.
+
+use std::{io, mem::MaybeUninit, sync::Arc, thread};
+
+use rustpython_vm::{
+    Py, PyObject, PyObjectRef, PyPayload, PyResult, VirtualMachine,
+    builtins::{PyBytes, PyBytesRef},
+    class::PyClassImpl,
+    common::lock::PyMutex,
+    pyclass,
+    types::Callable,
+};
+
+use super::{
+    records::{Incoming, Outgoing},
+    stock,
+};
+
+/// What the state machine has written at once.
+#[derive(Debug)]
+pub(super) struct Part(PyBytesRef);
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// The two ends of a connection in memory, between its socket and its state machine.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    pub(super) incoming: PyMutex<Incoming>,
+    pub(super) outgoing: PyMutex<Outgoing<Part>>,
+}
+
+/// The method `read` of a state machine's `MemoryBIO`. It knows nobody, so that no circle of references comes to be.
+#[pyclass(module = "_ssl", name = "_FromSocket")]
+#[derive(Debug, PyPayload)]
+struct FromSocket {
+    ends: Arc<Ends>,
+}
+
+#[pyclass(with(Callable))]
+impl FromSocket {}
+
+impl Callable for FromSocket {
+    type Args = (usize,);
+
+    fn call(zelf: &Py<Self>, (size,): Self::Args, vm: &VirtualMachine) -> PyResult {
+        let data = zelf.ends.incoming.lock().take(size);
+        Ok(vm.ctx.new_bytes(data).into())
+    }
+}
+
+/// The method `write` of it.
+#[pyclass(module = "_ssl", name = "_ToSocket")]
+#[derive(Debug, PyPayload)]
+struct ToSocket {
+    ends: Arc<Ends>,
+}
+
+#[pyclass(with(Callable))]
+impl ToSocket {}
+
+impl Callable for ToSocket {
+    type Args = (PyBytesRef,);
+
+    fn call(zelf: &Py<Self>, (data,): Self::Args, vm: &VirtualMachine) -> PyResult {
+        let length = data.as_bytes().len();
+        zelf.ends.outgoing.lock().push(Part(data));
+        Ok(vm.ctx.new_int(length).into())
+    }
+}
+
+/// A `MemoryBIO`, for both directions, whose other end is `ends`.
+pub(super) fn over(ends: &Arc<Ends>, vm: &VirtualMachine) -> PyResult {
+    let bio = stock::get(vm)?.socket_bio.call((), vm)?;
+    let read = FromSocket { ends: ends.clone() };
+    let write = ToSocket { ends: ends.clone() };
+    bio.set_attr("read", read.into_ref(&vm.ctx), vm)?;
+    bio.set_attr("write", write.into_ref(&vm.ctx), vm)?;
+    Ok(bio)
+}
+
+/// The records in a program's own `MemoryBIO`. The stock state machine loses what it takes beyond one record, where it cannot
+/// keep that.
+#[pyclass(module = "_ssl", name = "_FromMemory")]
+#[derive(Debug, PyPayload)]
+struct FromMemory {
+    memory: PyObjectRef,
+    incoming: PyMutex<Incoming>,
+}
+
+#[pyclass]
+impl FromMemory {}
+
+/// A `MemoryBIO` that gives the records in `memory`, one at a time, if that is one.
+pub(super) fn one_by_one(memory: PyObjectRef, vm: &VirtualMachine) -> PyResult {
+    let stock = stock::get(vm)?;
+    if !memory.is_instance(&stock.memory_bio, vm)? {
+        // The state machine will say so.
+        return Ok(memory);
+    }
+    let bio = stock.record_bio.call((), vm)?;
+    let records = FromMemory {
+        memory,
+        incoming: PyMutex::default(),
+    };
+    bio.set_attr("_records", records.into_ref(&vm.ctx), vm)?;
+    Ok(bio)
+}
+
+/// `read` of what [`one_by_one`] has made.
+pub(super) fn read_record(
+    bio: &PyObject,
+    size: usize,
+    vm: &VirtualMachine,
+) -> PyResult<PyBytesRef> {
+    let stock = stock::get(vm)?;
+    let records = bio.get_attr("_records", vm)?;
+    let records = records
+        .downcast_ref::<FromMemory>()
+        .ok_or_else(|| vm.new_type_error("not a BIO of records"))?;
+    let mut failure = None;
+    let mut receive =
+        |room: &mut [MaybeUninit<u8>]| match stock.read_memory(&records.memory, room.len(), vm) {
+            Ok(Some(data)) => Ok(copy(data.as_bytes(), room)),
+            Ok(None) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(error) => {
+                failure = Some(error);
+                Err(io::ErrorKind::Other.into())
+            }
+        };
+    let mut incoming = records.incoming.lock();
+    incoming.set_reader(Some(thread::current().id()));
+    let filled = incoming.fill(&mut receive);
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    match filled {
+        Err(error) if error.kind() == io::ErrorKind::OutOfMemory => Err(vm.no_memory_error()),
+        _ => {
+            if incoming.has_ended() {
+                stock.write_eof.call((bio.to_owned(),), vm)?;
+            }
+            Ok(vm.ctx.new_bytes(incoming.take(size)))
+        }
+    }
+}
+
+fn copy(data: &[u8], room: &mut [MaybeUninit<u8>]) -> usize {
+    for (to, from) in room.iter_mut().zip(data) {
+        to.write(*from);
+    }
+    data.len()
+}
+
+/// Makes the classes, before there can be objects of them.
+pub(super) fn make_classes() {
+    let _ = FromSocket::make_static_type();
+    let _ = ToSocket::make_static_type();
+    let _ = FromMemory::make_static_type();
+}
+
+impl stock::Stock {
+    /// Up to `size` bytes of a `MemoryBIO`; none at its end, and `None` before they have come.
+    fn read_memory(
+        &self,
+        memory: &PyObject,
+        size: usize,
+        vm: &VirtualMachine,
+    ) -> PyResult<Option<PyBytesRef>> {
+        let data = self.read_bio.call((memory.to_owned(), size), vm)?;
+        let data = data
+            .downcast::<PyBytes>()
+            .map_err(|_| vm.new_type_error("a BIO gives bytes"))?;
+        if data.as_bytes().is_empty() && !memory.get_attr("eof", vm)?.try_to_bool(vm)? {
+            return Ok(None);
+        }
+        Ok(Some(data))
+    }
+}
