@@ -100,7 +100,7 @@ unsafe impl Traverse for Connection {
 /// The reader's turn, of which the transport knows the thread.
 struct Reading<'a> {
     ends: &'a Ends,
-    _turn: Taken,
+    _turn: Taken<'a>,
 }
 
 impl Drop for Reading<'_> {
@@ -175,7 +175,7 @@ impl Connection {
         })
     }
 
-    fn take_writing(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<Taken, Failure> {
+    fn take_writing(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<Taken<'_>, Failure> {
         let turn = self.writing.take(call);
         turn.map_err(|failure| self.wants_write(vm, failure))
     }
