@@ -1,10 +1,14 @@
 """Programs that speak TLS, as the TLS suites talk to them: `openssl s_client` and `s_server` held in conversation."""
 
+import os
 import re
 import subprocess
 
 from support import DEADLINE, HERE, HOST, Worker, need_program, wait_for
 from tls_support import AUTHORITY, SERVER
+
+# What getpeercert() says of client.pem.
+CLIENT_SUBJECT = ((("organizationName", "rustpython-reactor tests"),), (("commonName", "client"),))
 
 
 class Program:
@@ -81,3 +85,47 @@ class Server(Program):
         except BaseException:
             self.__exit__()
             raise
+
+
+CA_SETTINGS = """\
+[ca]
+default_ca = tests
+[tests]
+database = index.txt
+new_certs_dir = .
+serial = serial
+default_md = sha256
+policy = any
+x509_extensions = leaf
+[any]
+commonName = supplied
+[leaf]
+basicConstraints = critical,CA:FALSE
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+keyUsage = critical,digitalSignature
+subjectAltName = DNS:localhost,IP:127.0.0.1
+"""
+
+
+def expired_certificate(folder):
+    """Make a certificate for localhost that was good in 2020; (the file with it and its key, the file of its authority)."""
+    openssl = need_program("openssl")
+
+    def run(*arguments):
+        done = subprocess.run([openssl, *arguments], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE)
+        assert done.returncode == 0, (arguments, done.stderr)
+    for name, text in ("settings", CA_SETTINGS), ("index.txt", ""), ("serial", "01\n"):
+        with open(os.path.join(folder, name), "w") as file:
+            file.write(text)
+    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    run("req", "-x509", *new_key, "-keyout", "authority.key", "-out", "authority.pem", "-subj", "/CN=Authority", "-days", "2",
+        "-addext", "keyUsage=critical,keyCertSign")
+    run("req", *new_key, "-keyout", "expired.key", "-out", "request", "-subj", "/CN=localhost")
+    run("ca", "-batch", "-notext", "-config", "settings", "-cert", "authority.pem", "-keyfile", "authority.key", "-in", "request",
+        "-startdate", "20200101000000Z", "-enddate", "20210101000000Z", "-out", "expired.crt")
+    with open(os.path.join(folder, "expired.pem"), "wb") as file:
+        for part in "expired.crt", "expired.key":
+            with open(os.path.join(folder, part), "rb") as source:
+                file.write(source.read())
+    return file.name, os.path.join(folder, "authority.pem")

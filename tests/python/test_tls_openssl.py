@@ -1,204 +1,19 @@
-"""TLS with programs of other makers: curl, and OpenSSL's s_client and s_server."""
+"""TLS with OpenSSL's own programs: `s_client` against servers of ours, and clients of ours against `s_server`."""
 
 import contextlib
 import hashlib
 import http.client
-import http.server
 import os
 import socket
 import ssl
-import subprocess
-import sys
 import tempfile
-import time
 import unittest
+import urllib.error
 import urllib.request
 
-from support import DEADLINE, HOST, Worker, need_program, wait_for
-from tls_programs import Program, Server, s_client
+from support import DEADLINE, HOST, IS_RUSTPYTHON, Worker, need_program, wait_for
+from tls_programs import CLIENT_SUBJECT, Server, expired_certificate, s_client
 from tls_support import AUTHORITY, CLIENT, OTHER, SERVER, TlsTestCase, client_context, server_context
-
-CLIENT_SUBJECT = ((("organizationName", "rustpython-reactor tests"),), (("commonName", "client"),))
-
-
-class Web(http.server.BaseHTTPRequestHandler):
-    """Serves the server's `blob`, answers a POST with its digest, and notes what TLS says of each request."""
-
-    protocol_version = "HTTP/1.1"
-
-    def note(self):
-        tls = self.connection
-        self.server.seen.append((self.command, tls.version(), tls.selected_alpn_protocol(), tls.getpeercert(), self.client_address))
-
-    def reply(self, body):
-        self.note()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_GET(self):
-        self.reply(self.server.blob)
-
-    def do_POST(self):
-        digest, left = hashlib.sha256(), int(self.headers["Content-Length"])
-        while left:
-            part = self.rfile.read(min(left, 100_000))
-            left -= len(part)
-            digest.update(part)
-        self.reply(digest.hexdigest().encode())
-
-    def log_message(self, *_):
-        pass
-
-
-class Curl(TlsTestCase):
-    def setUp(self):
-        self.curl = need_program("curl")
-        features = subprocess.run([self.curl, "--version"], capture_output=True, text=True, timeout=DEADLINE).stdout
-        if "https" not in features:
-            self.skipTest("this curl speaks no https")
-
-    @contextlib.contextmanager
-    def serving(self, context=None, blob=b"hello"):
-        """An https server of ours, in the way most programs make one: the listening socket is wrapped."""
-        server = http.server.ThreadingHTTPServer((HOST, 0), Web)
-        server.blob, server.seen = blob, []
-        # Anew, as more clients at once than the default queue of 5 takes would be kept waiting a second each.
-        server.socket.listen(128)
-        server.socket = (context or server_context()).wrap_socket(server.socket, server_side=True)
-        thread = Worker(server.serve_forever, 0.01)
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.result()
-            server.server_close()
-
-    def command(self, server, *arguments, name="localhost", authority=AUTHORITY):
-        port = server.server_address[1]
-        return [self.curl, "-q", "-sS", "--noproxy", "*", "--max-time", "60", "--resolve", f"{name}:{port}:{HOST}",
-                "--cacert", authority, *arguments, f"https://{name}:{port}/"]
-
-    def run_curl(self, server, *arguments, code=0, **kwargs):
-        done = subprocess.run(self.command(server, *arguments, **kwargs), stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
-        self.assertIn(done.returncode, code if isinstance(code, tuple) else (code,), done.stderr)
-        return done.stdout
-
-    def test_get(self):
-        with self.serving() as server:
-            self.assertEqual(self.run_curl(server, "-w", "%{http_code} %{ssl_verify_result}"), b"hello200 0")
-            self.assertEqual(self.run_curl(server, name=HOST), b"hello")
-
-    def test_large_post(self):
-        body = os.urandom(6_000_001)
-        with self.serving() as server, tempfile.NamedTemporaryFile() as file:
-            file.write(body)
-            file.flush()
-            digest = hashlib.sha256(body).hexdigest().encode()
-            self.assertEqual(self.run_curl(server, "--data-binary", f"@{file.name}"), digest)
-            # Without the pause in which curl waits for "100 Continue".
-            self.assertEqual(self.run_curl(server, "-H", "Expect:", "--data-binary", f"@{file.name}"), digest)
-
-    def test_large_download(self):
-        blob = os.urandom(1_000_003) * 30
-        with self.serving(blob=blob) as server, tempfile.TemporaryDirectory() as folder:
-            target = os.path.join(folder, "copy")
-            self.assertEqual(self.run_curl(server, "-o", target, "-w", "%{size_download}"), b"%d" % len(blob))
-            with open(target, "rb") as file:
-                self.assertEqual(hashlib.sha256(file.read()).digest(), hashlib.sha256(blob).digest())
-
-    def test_download_cut_off_by_the_client(self):
-        with self.serving(blob=bytes(30_000_000)) as server:
-            errors = []
-            server.handle_error = lambda *_: errors.append(sys.exception())
-            with Program(*self.command(server, "-o", "-", "--limit-rate", "100k")) as curl:
-                curl.expect(b"\0")
-            wait_for(lambda: errors, "the server notices that curl was killed")
-            self.assertIsInstance(errors[0], OSError)
-            server.blob = b"next"
-            self.assertEqual(self.run_curl(server), b"next")
-
-    def test_two_requests_on_one_connection(self):
-        with self.serving() as server:
-            url = f"https://localhost:{server.server_address[1]}/second"
-            self.assertEqual(self.run_curl(server, "-w", " %{num_connects} ", url), b"hello 1 hello 0 ")
-            self.assertEqual(len({seen[-1] for seen in server.seen}), 1)
-
-    def test_alpn(self):
-        context = server_context()
-        context.set_alpn_protocols(["http/1.1"])
-        for arguments, expected in (["--http1.1"], "http/1.1"), (["--no-alpn"], None), ([], "http/1.1"):
-            with self.subTest(arguments=arguments), self.serving(context) as server:
-                self.assertEqual(self.run_curl(server, *arguments), b"hello")
-                self.assertEqual([seen[2] for seen in server.seen], [expected])
-
-    def test_refused_certificates(self):
-        refused = 60    # CURLE_PEER_FAILED_VERIFICATION
-        with self.serving() as server:
-            self.run_curl(server, authority=OTHER, code=refused)
-            self.run_curl(server, name="other.test", code=refused)
-            self.assertEqual(server.seen, [])
-            self.assertEqual(self.run_curl(server), b"hello")
-
-    def test_versions(self):
-        only_12, only_13 = ["--tlsv1.2", "--tls-max", "1.2"], ["--tlsv1.3"]
-        for arguments, expected in (only_12, "TLSv1.2"), (only_13, "TLSv1.3"):
-            with self.subTest(expected), self.serving() as server:
-                self.assertEqual(self.run_curl(server, *arguments), b"hello")
-                self.assertEqual([seen[1] for seen in server.seen], [expected])
-
-    def test_versions_that_do_not_meet(self):
-        connect_error = 35    # CURLE_SSL_CONNECT_ERROR
-        context = server_context()
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        with self.serving(context) as server:
-            self.run_curl(server, "--tls-max", "1.2", code=connect_error)
-            self.assertEqual(self.run_curl(server), b"hello")
-        context = server_context()
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        with self.serving(context) as server:
-            self.run_curl(server, "--tlsv1.3", code=connect_error)
-            self.assertEqual(self.run_curl(server), b"hello")
-
-    def test_client_certificate(self):
-        for maximum in "1.2", "1.3":
-            for mode in ssl.CERT_REQUIRED, ssl.CERT_OPTIONAL:
-                context = server_context()
-                context.load_verify_locations(AUTHORITY)
-                context.verify_mode = mode
-                with self.subTest(mode=mode, maximum=maximum), self.serving(context) as server:
-                    arguments = ["--tls-max", maximum]
-                    self.assertEqual(self.run_curl(server, *arguments, "--cert", CLIENT), b"hello")
-                    self.assertEqual(server.seen[0][3]["subject"], CLIENT_SUBJECT)
-                    if mode == ssl.CERT_OPTIONAL:
-                        self.assertEqual(self.run_curl(server, *arguments), b"hello")
-                        self.assertFalse(server.seen[1][3])
-                    else:
-                        # CURLE_SSL_CONNECT_ERROR, or in TLS 1.3, where the client learns of it only after its own handshake,
-                        # CURLE_SEND_ERROR or CURLE_RECV_ERROR; newer ones: CURLE_SSL_CLIENTCERT.
-                        self.run_curl(server, *arguments, code=(35, 55, 56, 98))
-                        self.assertEqual(len(server.seen), 1)
-
-    def test_many_at_once(self):
-        with self.serving(blob=bytes(300_000)) as server:
-            command = self.command(server, "-o", os.devnull, "-w", "%{http_code} %{size_download}")
-            several = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(12)]
-            self.assertEqual([each.communicate(timeout=120)[0] for each in several], [b"200 300000"] * 12)
-
-    @unittest.skipUnless(hasattr(http.server, "HTTPSServer"), "http.server knows TLS since 3.14")
-    def test_the_http_server_program(self):
-        with tempfile.TemporaryDirectory() as folder:
-            data = os.urandom(3_000_000)
-            with open(os.path.join(folder, "file"), "wb") as file:
-                file.write(data)
-            command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", HOST, "--directory", folder, "--tls-cert", SERVER]
-            with Program(*command) as server:
-                port = int(server.expect(rb" port (\d+) ")[1])
-                done = subprocess.run([self.curl, "-q", "-sS", "--noproxy", "*", "--max-time", "60", "--cacert", AUTHORITY,
-                                       f"https://{HOST}:{port}/file"], capture_output=True, timeout=90)
-                self.assertEqual((done.returncode, done.stderr, len(done.stdout)), (0, b"", len(data)))
-                self.assertTrue(done.stdout == data)
 
 
 class SClient(TlsTestCase):
@@ -473,6 +288,237 @@ class SClient(TlsTestCase):
             self.assertNotEqual(client.end()[0], 0)
         with self.assertRaises(OSError):
             server.result()
+
+
+class SServer(TlsTestCase):
+    """A client of ours with `openssl s_server`, which serves one connection after the other."""
+
+    VERSIONS = {"TLSv1.2": "-no_tls1_3", "TLSv1.3": "-tls1_3"}
+
+    def setUp(self):
+        need_program("openssl")
+
+    def connect(self, server, context=None, timeout=DEADLINE, hostname="localhost", **kwargs):
+        plain = self.keep(socket.create_connection((HOST, server.port), DEADLINE))
+        plain.settimeout(timeout)
+        return self.keep((context or client_context()).wrap_socket(plain, server_hostname=hostname, **kwargs))
+
+    def opener(self, context):
+        return urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+
+    def page(self, server, context=None, host="localhost"):
+        """The status page of `s_server -www`, by urllib.request."""
+        with self.opener(context or client_context()).open(f"https://{host}:{server.port}/", timeout=DEADLINE) as answer:
+            self.assertEqual(answer.status, 200)
+            return answer.read().decode()
+
+    def test_status_page(self):
+        for version, option in self.VERSIONS.items():
+            with self.subTest(version), Server("-www", option) as server:
+                for host in "localhost", HOST:
+                    self.assertIn(f"New, {version}, Cipher is", self.page(server, host=host))
+                connection = http.client.HTTPSConnection("localhost", server.port, timeout=DEADLINE, context=client_context())
+                with contextlib.closing(connection):
+                    connection.request("GET", "/")
+                    self.assertEqual(connection.sock.version(), version)
+                    self.assertIn(f"New, {version}", connection.getresponse().read().decode())
+
+    def test_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            data = os.urandom(1_000_003) * 8
+            with open(os.path.join(folder, "file.bin"), "wb") as file:
+                file.write(data)
+            with Server("-WWW", "-http_server_binmode", cwd=folder) as server:
+                url = f"https://localhost:{server.port}/file.bin"
+                for _ in range(3):
+                    with self.opener(client_context()).open(url, timeout=DEADLINE) as answer:
+                        self.assertEqual(hashlib.sha256(answer.read()).digest(), hashlib.sha256(data).digest())
+
+    def test_reversed_lines(self):
+        for version, option in self.VERSIONS.items():
+            for timeout in None, DEADLINE:
+                with self.subTest(version, timeout=timeout), Server("-rev", option) as server:
+                    tls = self.connect(server, timeout=timeout)
+                    self.assertEqual(tls.version(), version)
+                    with tls.makefile("rwb") as file:
+                        for number in range(100):
+                            file.write(b"line %d\n" % number)
+                            file.flush()
+                            self.assertEqual(file.readline(), (b"line %d" % number)[::-1] + b"\n")
+                    tls.unwrap().close()
+
+    def test_both_ways_with_key_updates(self):
+        with Server("-tls1_3", "-msg") as server:
+            tls = self.connect(server)
+            tls.sendall(b"from the client\n")
+            server.expect(b"from the client\n")
+            server.send(b"from the server\n")
+            self.assertEqual(tls.recv(100), b"from the server\n")
+            for command in b"k\n", b"K\n", b"K\n":
+                before = len(server.output)
+                server.send(command)
+                # A command is one only where a read of s_server begins with it.
+                server.expect(rb">>> TLS 1\.3, Handshake \[length 0005\], KeyUpdate", before)
+                server.send(b"after the update\n")
+                self.assertEqual(tls.recv(100), b"after the update\n")
+                before = len(server.output)
+                tls.sendall(b"and back\n")
+                server.expect(b"and back\n", before)
+
+    def test_server_says_close_notify(self):
+        for version, option in self.VERSIONS.items():
+            with self.subTest(version), Server("-www", option) as server:
+                tls = self.connect(server, suppress_ragged_eofs=False)
+                tls.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                answer = b""
+                while part := tls.recv(100):
+                    answer += part
+                self.assertTrue(answer.endswith(b"</HTML>\r\n\r\n"), answer)
+                self.assertEqual(tls.recv(100), b"")
+
+    def test_server_ends_without_close_notify(self):
+        def quit(server):
+            server.send(b"Q\n")
+
+        def kill(server):
+            server.process.kill()
+        for end in quit, kill:
+            for suppress in True, False:
+                with self.subTest(end.__name__, suppress_ragged_eofs=suppress), Server() as server:
+                    tls = self.connect(server, timeout=None, suppress_ragged_eofs=suppress)
+                    tls.sendall(b"hello\n")
+                    server.expect(b"hello\n")
+                    reader = Worker(tls.recv, 100).wait_blocked()
+                    end(server)
+                    if suppress:
+                        self.assertEqual(reader.result(), b"")
+                    else:
+                        with self.assertRaises(ssl.SSLEOFError):
+                            reader.result()
+
+    def test_client_ends_first(self):
+        for version, option in self.VERSIONS.items():
+            with self.subTest(version), Server("-naccept", "1", option) as server:
+                tls = self.connect(server)
+                tls.sendall(b"hello\n")
+                server.expect(b"hello\n")
+                plain = tls.unwrap()
+                with plain:
+                    plain.settimeout(DEADLINE)
+                    self.assertEqual(plain.recv(100), b"")
+                code, output = server.end()
+                self.assertIn(b"DONE", output)
+
+    def test_client_certificate(self):
+        ours = client_context()
+        ours.load_cert_chain(CLIENT)
+        for version, option in self.VERSIONS.items():
+            with self.subTest(version):
+                with Server("-www", option, "-Verify", "1", "-verify_return_error", "-CAfile", AUTHORITY) as server:
+                    self.assertRegex(self.page(server, ours), r"Client certificate\n(.*\n)+.*CN ?= ?client")
+                    with self.assertRaises(OSError) as caught:
+                        self.page(server)
+                    # urllib.request wraps what comes while it sends, and not what comes while it reads.
+                    error = caught.exception.reason if isinstance(caught.exception, urllib.error.URLError) else caught.exception
+                    self.assertIsInstance(error, (ssl.SSLError, ConnectionResetError, BrokenPipeError))
+                    self.assertRegex(self.page(server, ours), "CN ?= ?client")
+
+    def test_missing_client_certificate_is_told(self):
+        for version, option in self.VERSIONS.items():
+            with self.subTest(version):
+                with Server(option, "-Verify", "1", "-verify_return_error", "-CAfile", AUTHORITY) as server:
+                    with self.assertRaisesRegex(ssl.SSLError, "(?i)alert"):
+                        with self.connect(server) as tls:
+                            # In TLS 1.3 the client has its handshake behind it when the server finds out.
+                            tls.recv(100)
+
+    def test_versions_that_do_not_meet(self):
+        context = client_context()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with Server("-www", "-tls1_3") as server:
+            with self.assertRaises(ssl.SSLError):
+                self.connect(server, context)
+            self.assertIn("New, TLSv1.3", self.page(server))
+        context = client_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        with Server("-www", "-no_tls1_3") as server:
+            with self.assertRaises(ssl.SSLError):
+                self.connect(server, context)
+            self.assertIn("New, TLSv1.2", self.page(server))
+
+    def refused(self, server, context, code, hostname="localhost"):
+        """The certificate is refused, with OpenSSL's number for the reason, by SSLSocket and by urllib.request."""
+        with self.assertRaises(ssl.SSLCertVerificationError) as caught:
+            self.connect(server, context, hostname=hostname)
+        # The stock _ssl knows no number for some of the reasons.
+        codes = (code, 1) if IS_RUSTPYTHON else (code,)
+        self.assertIn(caught.exception.verify_code, codes, caught.exception)
+        with self.assertRaises(urllib.error.URLError) as caught:
+            self.page(server, context, host=hostname)
+        self.assertIsInstance(caught.exception.reason, ssl.SSLCertVerificationError)
+
+    def test_wrong_name(self):
+        hostname_mismatch, address_mismatch = 62, 64
+        with Server("-www", certificate=OTHER) as server:
+            self.refused(server, client_context(), hostname_mismatch)
+            self.refused(server, client_context(), address_mismatch, hostname=HOST)
+            with self.connect(server, hostname="other.test") as tls:
+                self.assertEqual(tls.getpeercert()["subjectAltName"], (("DNS", "other.test"),))
+            context = client_context()
+            context.check_hostname = False
+            self.assertIn("New, TLSv1.3", self.page(server, context))
+
+    def test_unknown_authority(self):
+        unable_to_get_issuer_locally = 20
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(OTHER)
+        with Server("-www") as server:
+            self.refused(server, context, unable_to_get_issuer_locally)
+            self.assertIn("New, TLSv1.3", self.page(server))
+            self.assertIn("New, TLSv1.3", self.page(server, client_context(verify=False)))
+
+    def test_expired_certificate(self):
+        has_expired = 10
+        with tempfile.TemporaryDirectory() as folder:
+            certificate, authority = expired_certificate(folder)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(authority)
+            with Server("-www", certificate=certificate) as server:
+                self.refused(server, context, has_expired)
+                self.assertIn("New, TLSv1.3", self.page(server, client_context(verify=False)))
+
+    def test_session_resumption(self):
+        for version, option in self.VERSIONS.items():
+            with self.subTest(version), Server("-rev", option) as server:
+                context, session = client_context(), None
+                for reused in False, True:
+                    tls = self.connect(server, context, session=session)
+                    self.assertIs(tls.session_reused, reused)
+                    # A TLS 1.3 ticket comes with the first answer.
+                    tls.sendall(b"abc\n")
+                    self.assertEqual(tls.recv(100), b"cba\n")
+                    session = tls.session
+                    tls.unwrap().close()
+
+    def test_alpn(self):
+        with Server("-rev", "-alpn", "second,third") as server:
+            context = client_context()
+            context.set_alpn_protocols(["first", "second"])
+            for offering, expected in (context, "second"), (client_context(), None):
+                with self.connect(server, offering) as tls:
+                    self.assertEqual(tls.selected_alpn_protocol(), expected)
+
+    def test_server_name(self):
+        with Server("-rev", "-servername", "other.test", "-cert2", OTHER) as server:
+            for name in "other.test", "localhost":
+                with self.connect(server, hostname=name) as tls:
+                    self.assertIn((("commonName", name),), tls.getpeercert()["subject"])
+
+    def test_get_server_certificate(self):
+        with Server("-www") as server:
+            found = ssl.get_server_certificate((HOST, server.port), ca_certs=AUTHORITY, timeout=DEADLINE)
+            with open(SERVER) as file:
+                self.assertEqual(found.strip(), file.read().partition("-----BEGIN EC")[0].strip())
 
 
 if __name__ == "__main__":
