@@ -167,4 +167,8 @@ suites! {
     address_families: 200,
     kernel_families: 400,
     stdlib_programs: 600,
+    tls_curl: 200,
+    tls_openssl: 300,
+    tls_stdlib_programs: 400,
+    tls_pip: 900,
 }
