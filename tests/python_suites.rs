@@ -152,6 +152,7 @@ suites! {
     deadlines: 300,
     happy_eyeballs: 300,
     tls_refused: 100,
+    tls_stalls: 600,
     signals: 300,
     fork: 300,
     many_threads: 400,
