@@ -228,7 +228,7 @@ class Stages(TlsTestCase):
 
     def cut_record(self, number, cut, read):
         sock, relay = self.acquainted(number)
-        payload = STREAM[:8000]
+        payload = STREAM[:4000]
         relay.write(payload)
         relay.forward(cut(relay.held))
 
