@@ -4,6 +4,7 @@ Each pair of a stage and an ending runs REACTOR_TEST_ROUNDS times, and a table o
 after the time limit, the signal or the close. Where the ending leaves the connection whole, each round goes on with it.
 """
 
+import contextlib
 import errno
 import os
 import random
@@ -16,7 +17,7 @@ import time
 import unittest
 
 from support import DEADLINE, IS_OURS, Worker, ours_only, wait_for
-from tls_stages import CHUNK, STREAM, Stages, stages
+from tls_stages import BUFFER, STREAM, Stages, Stalled, dripping_stages, stages
 
 try:
     import reactor
@@ -49,6 +50,9 @@ class HandlerError(Exception):
 class Endings(Stages):
     """The ways to end a call. Each ends the given one, checks how it ended, and returns by how many seconds late."""
 
+    limit = LIMIT
+    rounds = ROUNDS
+
     def setUp(self):
         self.kept = []
         self.addCleanup(self.close_all)
@@ -57,7 +61,7 @@ class Endings(Stages):
             raise AssertionError(f"hang: the call still goes on after {DEADLINE} s")
         self.handle(signal.SIGALRM, hang)
         self.addCleanup(signal.alarm, 0)
-        self.quiet_calls = 0
+        self.quiet_calls = self.raised = 0
         self.handle(signal.SIGUSR1, self.count_call)
         self.handle(signal.SIGUSR2, self.raise_error)
         self.handle(signal.SIGINT, signal.default_int_handler)
@@ -69,6 +73,7 @@ class Endings(Stages):
         self.quiet_calls += 1
 
     def raise_error(self, *_):
+        self.raised += 1
         raise HandlerError
 
     def far_limit(self, number):
@@ -82,17 +87,17 @@ class Endings(Stages):
         self.assertIs(type(error), TimeoutError, repr(error))
 
     def end_by_timeout(self, stalled, number):
-        stalled.sock.settimeout(LIMIT)
+        stalled.sock.settimeout(self.limit)
         with self.assertRaises(TimeoutError) as caught:
             stalled.call()
-        late = time.monotonic() - stalled.began - LIMIT
+        late = time.monotonic() - stalled.began - self.limit
         self.assertTimedOut(caught.exception)
         self.assertGreaterEqual(late, 0, "early")
         return late
 
     def end_by_deadline(self, stalled, number):
         stalled.sock.settimeout(self.far_limit(number))
-        with self.assertRaises(TimeoutError) as caught, reactor.deadline(LIMIT) as running:
+        with self.assertRaises(TimeoutError) as caught, reactor.deadline(self.limit) as running:
             stalled.call()
         late = time.monotonic() - running.expires_at
         self.assertTimedOut(caught.exception)
@@ -166,12 +171,12 @@ class Endings(Stages):
         worker = Worker(stalled.call)
         wait_for(lambda: stalled.is_waiting(worker.native_id), "the call waits")
         changed = time.monotonic()
-        stalled.sock.settimeout(LIMIT)
+        stalled.sock.settimeout(self.limit)
         worker.finish(10)
         self.assertTimedOut(worker.error)
         # Whether the new length counts from the call's begin or from the change is not fixed here.
-        self.assertGreaterEqual(worker.ended, stalled.began + LIMIT, "early")
-        return worker.ended - changed - LIMIT
+        self.assertGreaterEqual(worker.ended, stalled.began + self.limit, "early")
+        return worker.ended - changed - self.limit
 
     def end_at_once(self, stalled, number):
         stalled.sock.settimeout(0)
@@ -184,7 +189,7 @@ class Endings(Stages):
     def run_rounds(self, stage, ending, end):
         self.stage = stage
         delays = lateness.setdefault((stage.name, ending), [])
-        for number in range(ROUNDS):
+        for number in range(self.rounds):
             signal.alarm(int(DEADLINE))
             try:
                 stalled = stage.set_up(self, number)
@@ -192,7 +197,7 @@ class Endings(Stages):
                 if stalled.resume is not None and ending != "close":
                     stalled.resume()
             except BaseException as error:
-                error.add_note(f"in round {number} of {ROUNDS}")
+                error.add_note(f"in round {number} of {self.rounds}")
                 raise
             signal.alarm(0)
             self.close_all()
@@ -224,16 +229,123 @@ class Stalls(Endings):
     """Each stage with each ending."""
 
 
-def add_tests():
-    for stage in stages():
-        for ending, end in ENDINGS.items():
+class Drips(Endings):
+    """One time limit over the whole call, however many bytes come during it."""
+
+    limit = DRIPPED
+    rounds = max(1, ROUNDS // 5)
+
+
+def add_tests(case, some_stages, endings):
+    for stage in some_stages:
+        for ending in endings:
             if ending not in stage.without:
-                def test(self, stage=stage, ending=ending, end=end):
-                    self.run_rounds(stage, ending, end)
-                setattr(Stalls, f"test_{stage.name}__{ending}", ours_only(test) if ending in OURS else test)
+                def test(self, stage=stage, ending=ending):
+                    self.run_rounds(stage, ending, ENDINGS[ending])
+                setattr(case, f"test_{stage.name}__{ending}", ours_only(test) if ending in OURS else test)
 
 
-add_tests()
+add_tests(Stalls, stages(), ENDINGS)
+add_tests(Drips, dripping_stages(), ("timeout", "deadline"))
+
+
+class Unharmed(Endings):
+    """Calls that end again and again in the middle of records, each time repeated with the same bytes."""
+
+    def write_all(self, size, interruptions, **kwargs):
+        """Write by so many bytes, and have the peer read on after each interruption."""
+        sock, relay = self.acquainted(size, **kwargs)
+        goal = min(len(STREAM) // 2, size * 30000)
+        position = ended = 0
+        stalled = Stalled(sock, lambda: sock.send(STREAM[position:min(position + size, goal)]), reads=False)
+        with interruptions(self, stalled) as kinds:
+            while position < goal:
+                try:
+                    position += stalled.call()
+                except kinds:
+                    stalled.began = None
+                    ended += 1
+                    relay.pull(random.randrange(1, 3 * BUFFER))
+        reader = Worker(relay.receive, goal)
+        self.assertTrue(reader.result() == STREAM[:goal], "the stream has changed")
+        self.assertGreater(ended, 3)
+        self.exchange(sock, relay)
+
+    def read_all(self, size, interruptions, **kwargs):
+        """Read by so many bytes, and have the peer send on after each interruption."""
+        sock, relay = self.acquainted(size, **kwargs)
+        goal = min(len(STREAM) // 2, size * 30000)
+        relay.write(STREAM[:goal])
+        got, ended = bytearray(), 0
+        stalled = Stalled(sock, lambda: sock.recv(size))
+        with interruptions(self, stalled) as kinds:
+            while len(got) < goal:
+                try:
+                    data = stalled.call()
+                    self.assertTrue(data, "the stream ended")
+                    got += data
+                except kinds:
+                    stalled.began = None
+                    ended += 1
+                    relay.forward(min(random.randrange(1, min(BUFFER, goal // 4)), len(relay.held)))
+        self.assertTrue(got == STREAM[:goal], "the stream has changed")
+        self.assertGreater(ended, 1)
+        self.exchange(sock, relay)
+
+    @contextlib.contextmanager
+    def timeouts(self, stalled):
+        stalled.sock.settimeout(0.001)
+        yield TimeoutError
+
+    @contextlib.contextmanager
+    def refusals(self, stalled):
+        stalled.sock.settimeout(0)
+        yield ssl.SSLWantReadError, ssl.SSLWantWriteError
+
+    @contextlib.contextmanager
+    def signals(self, stalled):
+        """A handler that raises whenever the call waits."""
+        # CPython's blocking mode overlooks a signal in the middle of a record's write.
+        stalled.sock.settimeout(None if IS_OURS else LONG)
+        stop = threading.Event()
+        self.addCleanup(stop.set)
+
+        def send():
+            while not stop.is_set():
+                # Nobody but the main thread moves the peer, so the signal is sure to find it in this wait.
+                wait_for(lambda: stop.is_set() or stalled.is_waiting(MAIN), "the call waits")
+                if not stop.is_set():
+                    before = self.raised
+                    self.send_signal(signal.SIGUSR2)
+                    wait_for(lambda: self.raised > before, "the handler runs")
+        sender = Worker(send)
+        yield HandlerError
+        stop.set()
+        sender.result()
+
+    def check(self, moves, interruptions, **kwargs):
+        for size in 1, 100, 4096, 16384, 16385, 100000:
+            for move in moves:
+                with self.subTest(size=size, move=move.__name__):
+                    signal.alarm(int(DEADLINE))
+                    move(size, interruptions, **kwargs)
+                    self.close_all()
+
+    def test_by_timeouts(self):
+        self.check([self.write_all, self.read_all], Unharmed.timeouts, small=True)
+
+    def test_by_refusals(self):
+        self.check([self.write_all, self.read_all], Unharmed.refusals, small=True)
+
+    # Of Unix sockets: TCP moves bytes on by itself, and then a call may succeed as the signal comes.
+
+    def test_reads_by_signals(self):
+        self.check([self.read_all], Unharmed.signals, unix=True)
+
+    # CPython waits for much room before it writes what needs little, so that its write may succeed as the signal comes.
+    @ours_only
+    def test_writes_by_signals(self):
+        self.check([self.write_all], Unharmed.signals, unix=True)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import struct
 
 from support import DEADLINE, wait_for
 
+PIECE = 4096
 HEADER = 5  # bytes of a record's header: type, version, length (RFC 8446, 5.1)
 
 
@@ -58,6 +59,7 @@ class Relay:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=server_side, server_hostname=hostname)
         self.held = bytearray()
+        self._arrived = bytearray()
         self.received = bytearray()
         self.ended = False
 
@@ -76,7 +78,7 @@ class Relay:
                 if not data:
                     self.ended = True
                     break
-                self._incoming.write(data)
+                self._arrived += data
                 total += len(data)
         return total
 
@@ -85,6 +87,8 @@ class Relay:
 
     def shake(self):
         """Go on with the handshake by what has been pulled; whether it is over."""
+        self._incoming.write(self._arrived)
+        self._arrived.clear()
         try:
             self._tls.do_handshake()
             done = True
@@ -149,9 +153,13 @@ class Relay:
 
     def decrypt(self):
         """Move what has been pulled, decrypted, to the end of `received`; the length of that."""
-        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
-            while data := self._tls.read(1 << 16):
-                self.received += data
+        # In small pieces: RustPython's own `_ssl` loses bytes where much lies in a MemoryBIO.
+        for start in range(0, len(self._arrived), PIECE):
+            self._incoming.write(self._arrived[start:start + PIECE])
+            with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+                while data := self._tls.read(1 << 16):
+                    self.received += data
+        self._arrived.clear()
         return len(self.received)
 
     def receive(self, count):

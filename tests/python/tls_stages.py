@@ -12,6 +12,7 @@ import io
 import socket
 import ssl
 import termios
+import threading
 import time
 import typing
 
@@ -54,7 +55,7 @@ class Stalled:
 
     def call(self):
         self.began = time.monotonic()
-        self._call()
+        return self._call()
 
     def _unread(self):
         count = array.array("i", [0])
@@ -80,6 +81,10 @@ def send_all(sock, position):
     return CHUNK
 
 
+def send_all_of_it(sock, position):
+    sock.sendall(STREAM[position:])
+
+
 def send_file(sock, position):
     return sock.sendfile(stream_file(), position, CHUNK)
 
@@ -87,8 +92,10 @@ def send_file(sock, position):
 class Stages(TlsTestCase):
     """The set-ups. Each takes the number of the round, by which what may be either way alternates."""
 
-    def connected(self, server_side, small=False):
-        """(near, far) TCP sockets; `near` is the accepted one if it is to be a TLS server."""
+    def connected(self, server_side, small=False, unix=False):
+        """(near, far) sockets; of TCP, `near` is the accepted one if it is to be a TLS server."""
+        if unix:
+            return self.pair()
         with socket.socket() as listener:
             client = self.keep(socket.socket())
             if small:
@@ -111,15 +118,15 @@ class Stages(TlsTestCase):
         client, server = contexts()
         return self.keep(Relay(far, server, True) if server_side else Relay(far, client, False, "localhost"))
 
-    def strangers(self, server_side, small=False):
+    def strangers(self, server_side, **kwargs):
         """(SSLSocket, its relay) before the handshake."""
-        near, far = self.connected(server_side, small)
+        near, far = self.connected(server_side, **kwargs)
         sock = self.keep(self.wrap(near, server_side, do_handshake_on_connect=False))
         return sock, self.relay(far, not server_side)
 
-    def acquainted(self, number, small=False):
+    def acquainted(self, number, **kwargs):
         """(SSLSocket, its relay) after the handshake; a client and a server in turn."""
-        sock, relay = self.strangers(bool(number & 1), small)
+        sock, relay = self.strangers(bool(number & 1), **kwargs)
         relay.meet(sock)
         return sock, relay
 
@@ -146,6 +153,12 @@ class Stages(TlsTestCase):
         return Stalled(sock, lambda: sock.connect(address))
 
     # The handshake
+
+    def accept(self, number):
+        """The accepted socket is nobody's yet, and has no time limit of its own, so that few things can end this."""
+        listener = self.keep(self.wrap(self.listener(), True))
+        self.keep(socket.create_connection(listener.getsockname()))
+        return Stalled(listener, lambda: self.keep(listener.accept()[0]), reads=False)
 
     def wrap_socket(self, number):
         server_side = bool(number & 1)
@@ -276,17 +289,73 @@ class Stages(TlsTestCase):
 
     def unwrap(self, number):
         sock, relay = self.acquainted(number)
+        relay.close_notify()
 
         def resume():
-            relay.pull()
-            relay.decrypt()
-            relay.close_notify()
             relay.forward()
             sock.settimeout(DEADLINE)
             plain = sock.unwrap()
             relay.sock.sendall(b"plain")
             self.assertEqual(plain.recv(10), b"plain")
         return Stalled(sock, sock.unwrap, resume, relay)
+
+    # Peers that are never silent, and never done
+
+    def dripping(self, stalled, drip):
+        """`drip(stop)` runs beside the call until `stop` is set."""
+        stop = threading.Event()
+        self.addCleanup(stop.set)
+        worker = Worker(drip, stop)
+        resume = stalled.resume
+
+        def stop_and_resume():
+            self.assertIsNone(worker.ended, "the drip dried up before the call ended")
+            stop.set()
+            worker.result()
+            resume()
+        stalled.resume = stop_and_resume
+        return stalled
+
+    def dripping_handshake(self, number):
+        server_side = bool(number & 1)
+        sock, relay = self.strangers(server_side)
+        if server_side:
+            relay.shake()
+
+        def drip(stop):
+            relay.hold_a_flight()
+            relay.drip(stop)
+        return self.dripping(self.shaking(sock, relay), drip)
+
+    def dripping_record(self, number):
+        stalled = self.cut_record(number, lambda _: 0, lambda sock: sock.recv(100))
+        return self.dripping(stalled, stalled.relay.drip)
+
+    def dripping_close_notify(self, number):
+        stalled = self.unwrap(number)
+        return self.dripping(stalled, stalled.relay.drip)
+
+    def dripping_reader(self, number):
+        """A peer that goes on reading, but slowly."""
+        stalled = self.writing(number, send_all_of_it)
+        relay = stalled.relay
+
+        def drip(stop):
+            while not stop.wait(0.02):
+                relay.pull(1 << 14)
+
+        def find_a_prefix():
+            """How much a sendall() that failed has sent nobody knows, but it is the stream's beginning."""
+            stalled.sock.shutdown(socket.SHUT_WR)
+
+            def at_end():
+                relay.pull()
+                relay.decrypt()
+                return relay.ended
+            wait_for(at_end, "the end of the stream")
+            self.assertTrue(relay.received == STREAM[:len(relay.received)], "the stream has changed")
+        stalled.resume = find_a_prefix
+        return self.dripping(stalled, drip)
 
 
 class Stage(typing.NamedTuple):
@@ -304,6 +373,7 @@ def stages():
     shell = frozenset({"close", "settimeout"})
     yield Stage("connect", Stages.connect, BlockingIOError)
     yield Stage("connect_to_a_mute", Stages.connect_to_a_mute, BlockingIOError)
+    yield Stage("accept", Stages.accept, without=frozenset({"timeout", "close", "settimeout", "at_once"}))
     yield Stage("wrap_socket", Stages.wrap_socket, ValueError, shell)
     for name in (
         "client_before_server_hello", "client_in_a_record", "client_in_a_header", "client_between_records",
@@ -329,3 +399,11 @@ def stages():
     yield Stage("full_sendall", functools.partial(Stages.writing, write=send_all), ssl.SSLWantWriteError)
     yield Stage("full_sendfile", functools.partial(Stages.writing, write=send_file), ValueError)
     yield Stage("unwrap", Stages.unwrap)
+
+
+def dripping_stages():
+    yield Stage("dripping_handshake", Stages.dripping_handshake)
+    yield Stage("dripping_record", Stages.dripping_record)
+    yield Stage("dripping_close_notify", Stages.dripping_close_notify)
+    # sendall() is a loop of send() in the standard library, and its timeout is that of each.
+    yield Stage("dripping_reader", Stages.dripping_reader, without=frozenset({"timeout"}))
