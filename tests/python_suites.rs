@@ -151,6 +151,7 @@ suites! {
     timeouts: 300,
     deadlines: 300,
     happy_eyeballs: 300,
+    tls_stalls: 600,
     signals: 300,
     fork: 300,
     many_threads: 400,
