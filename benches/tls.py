@@ -1,6 +1,6 @@
 """What TLS over TCP loopback costs: run it under several interpreters in turn, and compare.
 
-    python3 benches/tls.py [--megabytes N] [--only WORD] ROUNDS INTERPRETER [INTERPRETER ...]
+    python3 benches/tls.py [--megabytes N] [--only REGEX] ROUNDS INTERPRETER [INTERPRETER ...]
 
 runs every case under each interpreter in alternating rounds and prints two tables: the medians of what was achieved a second (or, of
 memory, what was used), and the medians of the processor time that the measured process spent on one operation, both sides' where both
@@ -13,6 +13,7 @@ REACTOR_TEST_CPYTHON names). A case runs in a process of its own: `tls.py --case
 import argparse
 import gc
 import os
+import re
 import select
 import socket
 import ssl
@@ -305,7 +306,7 @@ def compare(rounds, interpreters, megabytes, only):
     names = [os.path.basename(interpreter) for interpreter in interpreters]
     achieved_rows, used_rows = [], []
     for case, unit, more_is_better, operation in CASES:
-        if only not in case.__name__:
+        if not re.search(only, case.__name__):
             continue
         figures = [[] for _ in interpreters]
         for _ in range(rounds):
@@ -330,7 +331,7 @@ def main():
         return
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--megabytes", type=int, default=64, help="of each batch of the bulk cases")
-    parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--only", default="", help="cases whose name matches this regular expression")
     parser.add_argument("rounds", type=int)
     parser.add_argument("interpreters", nargs="+")
     arguments = parser.parse_args()
