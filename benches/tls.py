@@ -24,6 +24,7 @@ import threading
 import time
 
 from tls_peer import HERE, HOST, PIECE, Peer, accept, client_context, connect, greet, greeted, server_context
+from tls_support import AUTHORITY
 
 BATCHES = 5
 CONNECTIONS = 1_000
@@ -46,35 +47,39 @@ def achieved(call, count, amount=1):
 
 # Handshakes: connect, TLS, one byte, close.
 
+HANDSHAKES = 100
+ALL_HANDSHAKES = HANDSHAKES * (1 + BATCHES)
+
 
 def as_client(port, context=None, resumed=False):
-    context, count, session = context or client_context(), 100, None
+    context, session = context or client_context(), None
 
     def call():
         nonlocal session
-        for _ in range(count):
+        for _ in range(HANDSHAKES):
             session = greeted(context, port, resumed, session)
 
-    return achieved(call, count)
+    return achieved(call, HANDSHAKES)
 
 
 def as_server(peer, resumed):
-    count, best, used = 100, 0.0, 0.0
+    best, used = 0.0, 0.0
     with socket.create_server((HOST, 0), backlog=64) as listener:
         port = listener.getsockname()[1]
         for batch in range(1 + BATCHES):
             begin = time.process_time()
-            peer.tell("handshakes", port, count, int(resumed))
-            greet(listener, 1 + count)
+            peer.tell("handshakes", port, HANDSHAKES, int(resumed))
+            # One more, which opens the session.
+            greet(listener, HANDSHAKES + 1)
             seconds = float(peer.hear())
             if batch:
-                best, used = max(best, count / seconds), used + time.process_time() - begin
-    return best, used / (BATCHES * (1 + count))
+                best, used = max(best, HANDSHAKES / seconds), used + time.process_time() - begin
+    return best, used / (BATCHES * (HANDSHAKES + 1))
 
 
 def as_both(resumed=False):
     with socket.create_server((HOST, 0), backlog=64) as listener:
-        threading.Thread(target=greet, args=(listener,), daemon=True).start()
+        threading.Thread(target=greet, args=(listener, ALL_HANDSHAKES), daemon=True).start()
         return as_client(listener.getsockname()[1], resumed=resumed)
 
 
@@ -83,14 +88,14 @@ def handshakes(peer, megabytes):
 
 
 def handshakes_client(peer, megabytes):
-    return as_client(peer.serve("greet"))
+    return as_client(peer.serve("greet", ALL_HANDSHAKES))
 
 
 def handshakes_client_system_roots(peer, megabytes):
     """With the trust store of the system beside the tests' authority, as https has it."""
     context = ssl.create_default_context()
-    context.load_verify_locations(os.path.join(HERE, "..", "tests", "python", "certificates", "authority.pem"))
-    return as_client(peer.serve("greet"), context)
+    context.load_verify_locations(AUTHORITY)
+    return as_client(peer.serve("greet", ALL_HANDSHAKES), context)
 
 
 def handshakes_server(peer, megabytes):
@@ -102,7 +107,7 @@ def resumed_handshakes(peer, megabytes):
 
 
 def resumed_handshakes_client(peer, megabytes):
-    return as_client(peer.serve("greet"), resumed=True)
+    return as_client(peer.serve("greet", ALL_HANDSHAKES), resumed=True)
 
 
 def resumed_handshakes_server(peer, megabytes):

@@ -85,13 +85,12 @@ def handshakes(port, count, resumed):
     return time.perf_counter() - begin
 
 
-def greet(listener, count=None):
-    """The server of the handshakes: that many, or until the listener goes."""
+def greet(listener, count):
+    """The server of that many handshakes."""
     context = server_context()
-    while count is None or count > 0:
+    for _ in range(count):
         with accept(context, listener) as sock:
             sock.send(b"x")
-        count = None if count is None else count - 1
 
 
 def drain(listener, size):
