@@ -23,8 +23,9 @@ import sys
 import threading
 import time
 
-from tls_peer import HERE, HOST, PIECE, Peer, accept, client_context, connect, greet, greeted, server_context
-from tls_support import AUTHORITY
+# tls_peer comes first: it finds the folder of tls_support.
+from tls_peer import HERE, HOST, PIECE, Peer, accept, allow_descriptors, connect, greet, greeted
+from tls_support import AUTHORITY, client_context, server_context
 
 BATCHES = 5
 CONNECTIONS = 1_000
@@ -237,6 +238,7 @@ def private_kilobytes():
 def idle_connection_kilobytes(peer, megabytes):
     """What each of 1,000 idle connections adds to the private memory of their server, kilobytes of 1024 bytes."""
     context = server_context()
+    allow_descriptors(CLIENTS + CONNECTIONS + 100)
     with socket.create_server((HOST, 0), backlog=64) as listener:
         # What the first ones load and allocate is not each connection's.
         socks = held_connections(peer, listener, context, CLIENTS)
@@ -279,7 +281,7 @@ def measure(interpreter, case, peer_interpreter, megabytes):
         port = peer.stdout.readline().strip()
         done = subprocess.run(
             [interpreter, "-W", "ignore", os.path.abspath(__file__), "--case", case.__name__, port, str(megabytes)],
-            stdout=subprocess.PIPE, text=True, timeout=600, env=environment,
+            stdout=subprocess.PIPE, text=True, timeout=300, env=environment,
         )
         return tuple(map(float, done.stdout.split())) if done.returncode == 0 else None
     except subprocess.TimeoutExpired as error:

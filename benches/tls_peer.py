@@ -10,6 +10,7 @@ with the seconds that it took.
 """
 
 import os
+import resource
 import socket
 import sys
 import threading
@@ -42,6 +43,14 @@ class Peer:
         """The port on which the peer now serves as told."""
         self.tell(*words)
         return int(self.hear())
+
+
+def allow_descriptors(count):
+    """Raise the limit of open files to that, if it is lower and may be raised."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def quick(sock):
@@ -152,6 +161,7 @@ def obey(command, arguments, held):
         return handshakes(*arguments)
     if command == "hold":
         port, count = arguments
+        allow_descriptors(len(held) + count + 100)
         context = client_context()
         held.extend(connect(context, port) for _ in range(count))
         return len(held)
