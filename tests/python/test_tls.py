@@ -398,6 +398,9 @@ class RefusalTest(TlsTestCase):
         self.assertRaises(TypeError, client.recv, "1")
         self.assertRaises(TypeError, client.recv, 1.0)
         self.assertRaises(OverflowError, client.recv, 1 << 100)
+        self.assertRaises(OverflowError, client.read, 1 << 100, bytearray(1))
+        self.server.sendall(b"data")
+        self.assertEqual(client.recv(1 << 30), b"data")
 
     def test_connecting_again(self):
         for connect in (self.client.connect, self.client.connect_ex):

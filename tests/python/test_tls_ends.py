@@ -220,7 +220,7 @@ class UnwrapTest(TlsTestCase):
         client, peer = self.connect()
         client.settimeout(0.05)
         begin = time.monotonic()
-        with self.assertRaises(TimeoutError):
+        with self.assertRaisesRegex(TimeoutError, "The read operation timed out"):
             client.unwrap()
         self.assertGreaterEqual(time.monotonic() - begin, 0.05)
         client.settimeout(DEADLINE)
@@ -336,6 +336,18 @@ class EndOfFileTest(TlsTestCase):
         with self.assertRaises(ssl.SSLError) as raised:
             peer.read()
         self.assertIn("ALERT", raised.exception.reason)
+
+
+    def test_a_broken_connection_stays_broken(self):
+        client, peer = self.raw_peer()
+        client.settimeout(DEADLINE)
+        peer.sock.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
+        self.assertRaises(ssl.SSLError, client.recv, 100)
+        # Nobody waits for more of it: an end or an error, at once.
+        with contextlib.suppress(ssl.SSLError):
+            self.assertEqual(client.recv(100), b"")
+        with self.assertRaises(ssl.SSLError):
+            client.send(b"x")
 
 
 class ShutdownTest(TlsTestCase):

@@ -369,6 +369,15 @@ class SessionTest(HandshakeTestCase):
         self.assertIs(client.session_reused, False)
         self.assertIs(server.session_reused, False)
 
+    def test_reused_in_the_new_version(self):
+        self.client.maximum_version = ssl.TLSVersion.TLSv1_3
+        first, _ = self.connect()
+        self.assertEqual(first.version(), "TLSv1.3")
+        # The ticket came with the data.
+        client, server = self.connect(first.session)
+        self.assertIs(client.session_reused, True)
+        self.assertIs(server.session_reused, True)
+
     def test_not_without_being_asked(self):
         self.connect()
         client, _ = self.connect()

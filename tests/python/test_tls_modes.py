@@ -1,5 +1,6 @@
 """ssl.SSLSocket in blocking, timeout and non-blocking mode: who waits, for what, how long, and what is lost (nothing)."""
 
+import contextlib
 import errno
 import os
 import random
@@ -10,7 +11,7 @@ import time
 import unittest
 
 from support import DEADLINE, Worker, ours_only, wait_for
-from tls_support import RawPeer, TlsTestCase, client_context, drive, server_context
+from tls_support import OTHER, RawPeer, TlsTestCase, client_context, drive, server_context
 
 
 def is_readable(sock, seconds=0):
@@ -94,7 +95,7 @@ class HandshakeTest(TlsTestCase):
         left, _ = self.tcp_pair()
         left.settimeout(0.05)
         begin = time.monotonic()
-        with self.assertRaises(TimeoutError):
+        with self.assertRaisesRegex(TimeoutError, "The handshake operation timed out"):
             client_context().wrap_socket(left, server_hostname="localhost")
         self.assertGreaterEqual(time.monotonic() - begin, 0.05)
         self.assertEqual(left.fileno(), -1)
@@ -109,6 +110,56 @@ class HandshakeTest(TlsTestCase):
         shaking = Worker(server.do_handshake)
         client.do_handshake()
         shaking.result()
+        self.check(client, server)
+
+    def test_byte_by_byte(self):
+        for server_side in (True, False):
+            with self.subTest(server_side=server_side):
+                left, right = self.tcp_pair()
+                right.settimeout(DEADLINE)
+                context = server_context() if server_side else client_context()
+                sock = self.keep(context.wrap_socket(left, server_side=server_side, do_handshake_on_connect=False,
+                                                     server_hostname=None if server_side else "localhost"))
+                sock.setblocking(False)
+                peer = RawPeer(right, server_side=not server_side, hostname="localhost" if server_side else None)
+                shaken = False
+                while not shaken:
+                    with contextlib.suppress(ssl.SSLWantReadError):
+                        peer.tls.do_handshake()
+                        shaken = True
+                    for byte in peer.outgoing.read():
+                        with contextlib.suppress(ssl.SSLWantReadError):
+                            sock.do_handshake()
+                        right.sendall(bytes([byte]))
+                        self.assertTrue(is_readable(sock, DEADLINE))
+                    with contextlib.suppress(ssl.SSLWantReadError):
+                        sock.do_handshake()
+                    if not shaken:
+                        peer.receive()
+                drive({sock: sock.do_handshake})
+                peer.sock.sendall(peer.records(b"hello"))
+                self.assertEqual(drive({sock: lambda: sock.recv(10)})[sock], b"hello")
+                sock.sendall(b"hello")
+                self.assertEqual(peer.read(), b"hello")
+
+    def test_name_callback_of_a_non_blocking_server(self):
+        calls, other = [], server_context(OTHER)
+
+        def choose(sock, name, context):
+            calls.append(name)
+            sock.context = other
+
+        left, right = self.tcp_pair()
+        context = server_context()
+        context.sni_callback = choose
+        server = self.keep(context.wrap_socket(right, server_side=True, do_handshake_on_connect=False))
+        client = self.keep(client_context().wrap_socket(left, server_hostname="other.test", do_handshake_on_connect=False))
+        client.setblocking(False)
+        server.setblocking(False)
+        # Tried before anything has come, and then once a segment.
+        self.assertRaises(ssl.SSLWantReadError, server.do_handshake)
+        drive({client: client.do_handshake, server: server.do_handshake})
+        self.assertEqual(calls, ["other.test"])
         self.check(client, server)
 
     def test_data_calls_do_the_handshake(self):
@@ -252,7 +303,7 @@ class ReadTest(TlsTestCase):
         client.settimeout(0.05)
         for call in (client.recv, client.read, lambda size: client.recv_into(bytearray(size))):
             begin = time.monotonic()
-            with self.assertRaises(TimeoutError) as raised:
+            with self.assertRaisesRegex(TimeoutError, "The read operation timed out") as raised:
                 call(10)
             self.assertGreaterEqual(time.monotonic() - begin, 0.05)
             self.assertIs(type(raised.exception), socket.timeout)
@@ -275,7 +326,7 @@ class ReadTest(TlsTestCase):
         client, server = self.tls_pair()
         client.setblocking(False)
         for call in (client.recv, client.read, lambda size: client.recv_into(bytearray(size))):
-            with self.assertRaises(ssl.SSLWantReadError) as raised:
+            with self.assertRaisesRegex(ssl.SSLWantReadError, r"The operation did not complete \(read\)") as raised:
                 call(10)
             self.assertEqual(raised.exception.args[0], ssl.SSL_ERROR_WANT_READ)
         server.sendall(b"now")
@@ -379,6 +430,28 @@ class ReadinessTest(TlsTestCase):
         data = b"".join(b"line %d;" % number for number in range(50))
         self.assertEqual(self.receive_when_told(client, len(data), 3), data)
 
+    def test_records_in_one_segment_with_the_handshakes_end(self):
+        # The client speaks at once: its first records follow the last message of its handshake.
+        left, right = self.tcp_pair()
+        left.settimeout(DEADLINE)
+        peer = RawPeer(left, server_side=False, hostname="localhost")
+        server = self.keep(server_context().wrap_socket(right, server_side=True, do_handshake_on_connect=False))
+        shaking = Worker(server.do_handshake)
+        while True:
+            try:
+                peer.tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                peer.flush()
+                peer.receive()
+        end = peer.outgoing.read()
+        self.assertTrue(end)
+        left.sendall(end + b"".join(peer.records(b"line %d;" % number) for number in range(50)))
+        shaking.result()
+        server.setblocking(False)
+        data = b"".join(b"line %d;" % number for number in range(50))
+        self.assertEqual(self.receive_when_told(server, len(data), 1000), data)
+
     def test_end_behind_data(self):
         # The peer's close_notify and its FIN came in one burst with the data: the end must be told too.
         client, peer = self.raw_peer()
@@ -412,7 +485,7 @@ class WriteTest(TlsTestCase):
         client, server = self.full_pair()
         client.settimeout(0.05)
         begin = time.monotonic()
-        with self.assertRaises(TimeoutError):
+        with self.assertRaisesRegex(TimeoutError, "The write operation timed out"):
             client.sendall(bytes(10 << 20))
         self.assertGreaterEqual(time.monotonic() - begin, 0.05)
 
@@ -427,7 +500,7 @@ class WriteTest(TlsTestCase):
         """Send the chunk until no more goes; how often it went, as counts of bytes."""
         client.setblocking(False)
         sent = []
-        with self.assertRaises(ssl.SSLWantWriteError) as raised:
+        with self.assertRaisesRegex(ssl.SSLWantWriteError, r"The operation did not complete \(write\)") as raised:
             while True:
                 sent.append(client.send(chunk))
         self.assertEqual(raised.exception.args[0], ssl.SSL_ERROR_WANT_WRITE)
