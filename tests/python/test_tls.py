@@ -13,6 +13,7 @@ import pickle
 import socket
 import ssl
 import struct
+import sys
 import tempfile
 import unittest
 
@@ -254,6 +255,27 @@ class AttributesTest(TlsTestCase):
             client.get_channel_binding("no-such-binding")
         self.assertEqual(client.get_channel_binding("tls-unique"), server.get_channel_binding("tls-unique"))
 
+    def test_native_object(self):
+        # Libraries that reach below the SSLSocket find what is there on CPython.
+        client, server = self.tls_pair()
+        native = client._sslobj
+        self.assertEqual(f"{type(native).__module__}.{type(native).__name__}", "_ssl._SSLSocket")
+        if sys.version_info >= (3, 14):
+            self.assertRaises(TypeError, type(native))
+        self.assertIs(native.context, client.context)
+        self.assertIs(native.owner, client)
+        self.assertIs(native.server_side, False)
+        self.assertIs(server._sslobj.server_side, True)
+        self.assertEqual(native.server_hostname, "localhost")
+        self.assertEqual(native.version(), "TLSv1.3")
+        self.assertEqual(native.write(b"from below"), 10)
+        buffer = bytearray(20)
+        self.assertEqual(server._sslobj.read(20, buffer), 10)
+        for name in ("cipher", "compression", "do_handshake", "get_channel_binding", "get_unverified_chain",
+                     "get_verified_chain", "getpeercert", "pending", "selected_alpn_protocol", "session", "session_reused",
+                     "shared_ciphers", "shutdown", "verify_client_post_handshake"):
+            self.assertTrue(hasattr(native, name), name)
+
     def test_peer_certificate(self):
         client, server = self.tls_pair()
         certificate = client.getpeercert()
@@ -451,6 +473,18 @@ class DataTest(TlsTestCase):
                 self.assertEqual(server.recv(100), bytes(data))
                 client.sendall(data)
                 self.assertEqual(server.recv(100), bytes(data))
+
+    def test_one_call_sends_everything(self):
+        # One that waits, waits for all of it.
+        client, server = self.tls_pair()
+        server.settimeout(DEADLINE)
+        data = os.urandom(1 << 20)
+        for timeout in (None, DEADLINE):
+            client.settimeout(timeout)
+            for send in (client.send, client.write):
+                sending = Worker(send, data)
+                self.assertTrue(self.receive(server, len(data)) == data)
+                self.assertEqual(sending.result(), len(data))
 
     def test_default_size(self):
         client, server = self.tls_pair()

@@ -311,6 +311,18 @@ class ReadTest(TlsTestCase):
         server.sendall(b"late")
         self.assertEqual(client.recv(10), b"late")
 
+    def test_ready_data_in_no_time(self):
+        # What is there is taken, however short the timeout.
+        client, server = self.tls_pair()
+        server.sendall(b"ready")
+        self.assertEqual(client.recv(1), b"r")
+        server.sendall(b"in the kernel")
+        self.assertTrue(is_readable(client, DEADLINE))
+        client.settimeout(1e-9)
+        self.assertEqual(client.recv(100), b"eady")
+        self.assertEqual(client.recv(100), b"in the kernel")
+        self.assertRaises(TimeoutError, client.recv, 100)
+
     def test_timeout_inside_a_record(self):
         client, peer = self.raw_peer()
         record = peer.records(b"torn apart")
@@ -579,6 +591,20 @@ class WriteTest(TlsTestCase):
         sending = Worker(client.sendall, chunk)
         self.assertEqual(self.receive(server, len(stream) + len(chunk)), stream + chunk)
         sending.result()
+
+    def test_buffers_are_let_go(self):
+        client, _ = self.full_pair()
+        chunk = bytearray(16384)
+        self.fill_with(client, chunk)
+        self.assertRaises(ssl.SSLWantWriteError, client.send, chunk)
+        client.settimeout(0.01)
+        self.assertRaises(TimeoutError, client.send, chunk)
+        client.settimeout(0)
+        into = bytearray(10)
+        self.assertRaises(ssl.SSLWantReadError, client.recv_into, into)
+        # Neither is locked against a change of its size.
+        chunk.extend(b"more")
+        into.extend(b"more")
 
     def test_reading_between_the_retries(self):
         # A write that waits for room must not be in the way of the reader, who may have to make that room.

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import signal
 import socket
 import socketserver
 import ssl
@@ -12,7 +13,7 @@ import threading
 import unittest
 import zlib
 
-from support import DEADLINE, Worker, ours_only
+from support import DEADLINE, Worker, is_blocked, ours_only, wait_for
 from tls_support import TlsTestCase, client_context, server_context
 
 # Seconds for what moves many megabytes.
@@ -88,6 +89,63 @@ class ReaderAndWriterTest(TlsTestCase):
         workers = [Worker(call, sock) for sock in (client, server) for call in (send, read)]
         for worker in workers:
             worker.result(LONG)
+
+
+class SignalTest(TlsTestCase):
+    """A handler runs in the middle of a call of the main thread, and may use the same SSLSocket."""
+
+    def during_recv(self, client, handler):
+        """The value of `client.recv(100)`; the handler runs while it waits."""
+        before = signal.signal(signal.SIGUSR1, handler)
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+        main = threading.main_thread()
+
+        def interrupt():
+            wait_for(lambda: is_blocked(main.native_id), "the main thread reads")
+            signal.pthread_kill(main.ident, signal.SIGUSR1)
+
+        interrupting = Worker(interrupt)
+        try:
+            return client.recv(100)
+        finally:
+            interrupting.result()
+
+    def test_handler_writes(self):
+        for timeout in (None, DEADLINE):
+            with self.subTest(timeout=timeout):
+                client, server = self.tls_pair()
+                client.settimeout(timeout)
+                echoing = Worker(lambda: server.sendall(server.recv(100).upper()))
+                answer = self.during_recv(client, lambda *_: client.sendall(b"from the handler"))
+                self.assertEqual(answer, b"FROM THE HANDLER")
+                echoing.result()
+
+    def test_handler_raises(self):
+        class Stop(Exception):
+            pass
+
+        def stop(*_):
+            raise Stop
+
+        client, server = self.tls_pair()
+        for _ in range(3):
+            with self.assertRaises(Stop):
+                self.during_recv(client, stop)
+            server.sendall(b"all is well")
+            self.assertEqual(client.recv(100), b"all is well")
+            client.sendall(b"here too")
+            self.assertEqual(server.recv(100), b"here too")
+
+    def test_handler_only_counts(self):
+        client, server = self.tls_pair()
+        calls = []
+
+        def count(*_):
+            calls.append(None)
+            server.sendall(b"at last")
+
+        self.assertEqual(self.during_recv(client, count), b"at last")
+        self.assertEqual(len(calls), 1)
 
 
 @ours_only
