@@ -188,6 +188,8 @@ def main():
             child_watchers.install()
     support.use_resources = order["resources"]
     support.verbose = 0
+    # Two of asyncio's TLS tests say that they need this much. They take a tenth.
+    support.set_memlimit("3G")
     try:
         module = importlib.import_module(module_name)
     except unittest.SkipTest as skip:
