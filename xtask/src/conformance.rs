@@ -30,9 +30,12 @@ const DRIVER: &str = "tests/conformance/run_module.py";
 const WORKERS: usize = 3;
 
 /// Modules that take longest: they begin first, so that none of them is left at the end.
-const LONG: [&str; 4] = [
+const LONG: [&str; 7] = [
     "test_socket",
+    "test_ssl",
+    "test_imaplib",
     "test_asyncio.test_events",
+    "test_asyncio.test_ssl",
     "test_asyncio.test_subprocess",
     "test_asyncio.test_tasks",
 ];

@@ -35,8 +35,13 @@ const WHOLE: &[&str] = &[
     "test_fork1",
 ];
 
-/// Modules whose loopback tests stand behind the resource `network`. The namespace has no way out.
-const WITH_NETWORK: &[&str] = &["test_timeout", "test_socketserver"];
+/// Modules with the resources that tests on loopback stand behind. `network` opens no way out of the namespace; `walltime` is for
+/// tests that regrtest finds slow.
+const WITH_RESOURCES: &[(&str, &[&str])] = &[
+    ("test_ssl", &["walltime"]),
+    ("test_timeout", &["network"]),
+    ("test_socketserver", &["network"]),
+];
 
 /// Modules that use sockets in some classes only.
 const PARTS: &[(&str, &[&str])] = &[
@@ -101,8 +106,8 @@ pub fn all(folder: &Path) -> Vec<Module> {
     for name in WHOLE {
         all.push(module((*name).into(), ALL, &[]));
     }
-    for name in WITH_NETWORK {
-        all.push(module((*name).into(), ALL, &["network"]));
+    for (name, resources) in WITH_RESOURCES {
+        all.push(module((*name).into(), ALL, resources));
     }
     for (name, take) in PARTS {
         all.push(module((*name).into(), take, &[]));
