@@ -4,6 +4,8 @@ import contextlib
 import hashlib
 import http.client
 import os
+import random
+import select
 import socket
 import ssl
 import tempfile
@@ -79,6 +81,28 @@ class SClient(TlsTestCase):
             code, output = client.end()
         self.assertEqual(code, 0, output[-1000:])
         self.assertTrue(output.endswith(block * 200))
+
+    def test_both_directions_at_once(self):
+        size = 6_000_000
+        ours, theirs = random.randbytes(size), random.randbytes(size)
+
+        def serve(tls):
+            writer, got = Worker(tls.sendall, ours), bytearray()
+            while len(got) < size:
+                got += tls.recv(100_000)
+            writer.result()
+            tls.unwrap().close()
+            return got
+        for version in "-tls1_2", "-tls1_3":
+            with self.subTest(version):
+                port, server = self.accepting(serve)
+                with s_client(port, version, "-quiet") as client:
+                    sender = Worker(client.send, theirs)
+                    self.assertTrue(server.result()[0] == theirs)
+                    sender.result()
+                    code, output = client.end()
+                self.assertEqual(code, 0)
+                self.assertTrue(output.endswith(ours))
 
     def test_session_resumption(self):
         for version in "TLSv1.2", "TLSv1.3":
@@ -346,6 +370,32 @@ class SServer(TlsTestCase):
                             file.flush()
                             self.assertEqual(file.readline(), (b"line %d" % number)[::-1] + b"\n")
                     tls.unwrap().close()
+
+    def test_without_blocking(self):
+        def ready(call, *arguments):
+            while True:
+                try:
+                    return call(*arguments)
+                except ssl.SSLWantReadError:
+                    self.assertTrue(select.select([tls], [], [], DEADLINE)[0], "the server answers")
+                except ssl.SSLWantWriteError:
+                    self.assertTrue(select.select([], [tls], [], DEADLINE)[1], "the server reads")
+        for version, option in self.VERSIONS.items():
+            with self.subTest(version), Server("-rev", option) as server:
+                tls = self.connect(server, timeout=0, do_handshake_on_connect=False)
+                ready(tls.do_handshake)
+                self.assertEqual(tls.version(), version)
+                for number in range(200):
+                    line = b"line %d" % number
+                    self.assertEqual(ready(tls.send, line + b"\n"), len(line) + 1)
+                    answer = b""
+                    while not answer.endswith(b"\n"):
+                        answer += ready(tls.recv, 3)
+                    self.assertEqual(answer, line[::-1] + b"\n")
+                self.assertEqual(tls.pending(), 0)
+                with self.assertRaises(ssl.SSLWantReadError):
+                    tls.recv(1)
+                ready(tls.unwrap)
 
     def test_both_ways_with_key_updates(self):
         with Server("-tls1_3", "-msg") as server:

@@ -42,7 +42,9 @@ class Program:
         return f"{' '.join(self.arguments)} (exit code {self.process.poll()}) said last {self.output[-1500:]!r}"
 
     def send(self, data):
-        self.process.stdin.write(data)
+        view = memoryview(data)
+        while view:
+            view = view[self.process.stdin.write(view):]
 
     def expect(self, pattern, after=0):
         """The match of a regular expression in what the program says beyond the first `after` bytes."""

@@ -406,6 +406,9 @@ def ask_https(port, version, mutual=False):
         assert answer.read().decode() == hashlib.sha256(body).hexdigest()
 
 
+LONGEST_LINE = 1 << 20
+
+
 async def upper(reader, writer):
     """Send each line back in capitals."""
     async for line in reader:
@@ -417,7 +420,7 @@ async def upper(reader, writer):
 
 def serve_streams():
     async def main():
-        server = await asyncio.start_server(upper, HOST, 0, ssl=server_context())
+        server = await asyncio.start_server(upper, HOST, 0, limit=LONGEST_LINE, ssl=server_context())
         announce(server.sockets[0].getsockname()[1])
         await server.serve_forever()
     asyncio.run(main())
@@ -425,13 +428,19 @@ def serve_streams():
 
 def ask_streams(port, version):
     async def one(identity):
-        reader, writer = await asyncio.open_connection(NAME, port, ssl=client_context(version))
+        reader, writer = await asyncio.open_connection(NAME, port, limit=LONGEST_LINE, ssl=client_context(version))
         assert writer.get_extra_info("ssl_object").version() == version
         for number in range(30):
             line = b"client %d line %d " % (identity, number) + b"x" * 1000 * number
             writer.write(line + b"\n")
             await writer.drain()
             assert (await reader.readline()) == line.upper() + b"\n"
+        # Long and short records in turns, without a pause; both sides buffer all of it.
+        line = b"x" * 16384 + b"\n"
+        writer.writelines([line] * 50)
+        await writer.drain()
+        for _ in range(50):
+            assert (await reader.readline()) == line.upper()
         writer.close()
         await writer.wait_closed()
 
