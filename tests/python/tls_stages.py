@@ -365,6 +365,8 @@ class Stage(typing.NamedTuple):
     at_once: type = ssl.SSLWantReadError
     # Endings that do not apply.
     without: frozenset = frozenset()
+    # Endings that only reactor-python knows here.
+    ours: frozenset = frozenset()
 
 
 def stages():
@@ -398,7 +400,8 @@ def stages():
     yield Stage("full_send", functools.partial(Stages.writing, write=send), ssl.SSLWantWriteError)
     yield Stage("full_sendall", functools.partial(Stages.writing, write=send_all), ssl.SSLWantWriteError)
     yield Stage("full_sendfile", functools.partial(Stages.writing, write=send_file), ValueError)
-    yield Stage("unwrap", Stages.unwrap)
+    # CPython's raises SSLWantReadError after a signal or, with a time limit, has the handler wait for its end.
+    yield Stage("unwrap", Stages.unwrap, ours=frozenset({"interrupt", "third_signal"}))
 
 
 def dripping_stages():
