@@ -63,6 +63,7 @@ class Endings(Stages):
         self.handle(signal.SIGALRM, hang)
         self.addCleanup(signal.alarm, 0)
         self.quiet_calls = self.raised = 0
+        self.to_process = False
         self.handle(signal.SIGUSR1, self.count_call)
         self.handle(signal.SIGUSR2, self.raise_error)
         self.handle(signal.SIGINT, signal.default_int_handler)
@@ -118,9 +119,13 @@ class Endings(Stages):
         return late
 
     def send_signal(self, number):
-        """To the main thread; the time of it."""
+        """To the main thread, or to the process as Ctrl-C does; the time of it."""
+        self.to_process = not self.to_process
         sent = time.monotonic()
-        signal.pthread_kill(threading.main_thread().ident, number)
+        if self.to_process:
+            os.kill(os.getpid(), number)
+        else:
+            signal.pthread_kill(threading.main_thread().ident, number)
         return sent
 
     def interrupt(self, stalled, number, before=lambda *_: None):
