@@ -56,6 +56,9 @@ class Relay:
         sock.setblocking(False)
         # A reset at close: thousands of connections in TIME_WAIT would use up the ports.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # What is let through has to arrive, and not to wait for more.
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=server_side, server_hostname=hostname)
         self.held = bytearray()
