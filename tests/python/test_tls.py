@@ -18,7 +18,7 @@ import tempfile
 import unittest
 
 from support import DEADLINE, Worker
-from tls_support import AUTHORITY, CLIENT, SERVER, TlsTestCase, client_context, server_context
+from tls_support import AUTHORITY, CLIENT, SERVER, TlsTestCase, client_context, server_context, stock_differs
 
 
 def der_of(path):
@@ -485,6 +485,12 @@ class DataTest(TlsTestCase):
                 sending = Worker(send, data)
                 self.assertTrue(self.receive(server, len(data)) == data)
                 self.assertEqual(sending.result(), len(data))
+
+    @stock_differs("records of 4096 bytes")
+    def test_one_record_for_one_send(self):
+        client, server = self.tls_pair()
+        client.sendall(bytes(16384))
+        self.assertEqual(len(server.recv(16384)), 16384)
 
     def test_default_size(self):
         client, server = self.tls_pair()

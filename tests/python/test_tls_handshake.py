@@ -9,7 +9,7 @@ import sys
 import unittest
 from unittest import mock
 
-from support import DEADLINE, HERE, Worker
+from support import DEADLINE, HERE, Worker, ours_only
 from tls_support import AUTHORITY, CLIENT, OTHER, SERVER, TlsTestCase, client_context, server_context, stock_differs
 
 
@@ -122,6 +122,34 @@ class ServerNameTest(HandshakeTestCase):
         asked = []
         self.tls_pair(server=self.server(ask))
         self.assertEqual(asked, ["localhost"])
+
+    @ours_only
+    def test_data_calls_in_the_callback(self):
+        # The handshake is the callback's own: to wait for its end would be for ever. CPython crashes.
+        def call_all(sock, name, context):
+            for call in (lambda: sock.recv(1), lambda: sock.send(b"x"), sock.do_handshake, sock.unwrap):
+                try:
+                    call()
+                except Exception as error:
+                    errors.append(error)
+
+        errors = []
+        left, right = self.tcp_pair()
+        right.settimeout(2)
+        shaking = Worker(self.server(call_all).wrap_socket, right, server_side=True)
+        client = self.keep(client_context().wrap_socket(left, server_hostname="localhost"))
+        server = self.keep(shaking.result())
+        self.assertEqual(len(errors), 4)
+        for error in errors:
+            self.assertNotIsInstance(error, TimeoutError)
+        server.sendall(b"hello")
+        self.assertEqual(client.recv(5), b"hello")
+
+    @ours_only
+    def test_closing_in_the_callback(self):
+        ours, theirs = self.attempt(client_context(), self.server(lambda sock, *_: sock.close()))
+        self.assertIsInstance(ours, OSError)
+        self.assertIsInstance(theirs, OSError)
 
     def test_no_callable(self):
         with self.assertRaises(TypeError):

@@ -1,5 +1,6 @@
 """Several threads on TLS: a reader and a writer of one SSLSocket, more of each, many connections, much data both ways."""
 
+import contextlib
 import hashlib
 import os
 import random
@@ -69,6 +70,37 @@ class ReaderAndWriterTest(TlsTestCase):
         self.assertIsNone(writing.ended)
         peer.sendall(b"now")
         self.assertEqual(reading.result(), b"now")
+
+    @ours_only
+    def test_everything_before_the_handshake(self):
+        # Whoever comes first does the handshake, and the others wait for it.
+        for order in ("rs", "sr", "hrsh") * 5:
+            with self.subTest(order=order):
+                left, right = self.tcp_pair()
+                client = client_context().wrap_socket(left, server_hostname="localhost", do_handshake_on_connect=False)
+                self.keep(client).settimeout(DEADLINE)
+                choice = {"h": (client.do_handshake,), "r": (client.recv, 5), "s": (client.sendall, b"early")}
+                calls = [Worker(*choice[letter]) for letter in order]
+                server = self.keep(server_context().wrap_socket(right, server_side=True))
+                server.settimeout(DEADLINE)
+                self.assertEqual(server.recv(10), b"early")
+                server.sendall(b"hello")
+                for letter, call in zip(order, calls):
+                    self.assertEqual(call.result(), b"hello" if letter == "r" else None)
+
+    @ours_only
+    def test_leaving_while_another_thread_reads(self):
+        client, peer = self.raw_peer()
+        client.settimeout(DEADLINE)
+        reading = Worker(client.recv, 10).wait_blocked()
+        leaving = Worker(client.unwrap).wait_entered()
+        # The goodbye that went out; then the peer's, which ends both calls.
+        self.assertTrue(peer.sock.recv(100))
+        peer.sock.sendall(peer.farewell() + b"plain")
+        plain = leaving.result()
+        with contextlib.suppress(ssl.SSLZeroReturnError):
+            self.assertEqual(reading.result(), b"")
+        self.assertEqual(self.receive(plain, 5), b"plain")
 
     @ours_only
     def test_ping_pong_in_both_directions(self):
