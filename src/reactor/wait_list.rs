@@ -74,6 +74,15 @@ struct Waiter {
     waker: Waker,
 }
 
+/// Appends to a list that mostly stays at one entry, where a vector by itself makes room for four: every socket that was waited
+/// for once keeps these.
+fn push_exact<T>(list: &mut Vec<T>, entry: impl FnOnce() -> T) {
+    if list.is_empty() {
+        list.reserve_exact(1);
+    }
+    list.push(entry());
+}
+
 /// The waits for one source. `D` is a handle to a driver, compared for identity.
 pub(super) struct WaitList<D> {
     ticks: [AtomicU32; 2],
@@ -124,7 +133,7 @@ impl<D: Clone + PartialEq> WaitList<D> {
             .iter()
             .position(|arm| arm.driver == *driver)
             .unwrap_or_else(|| {
-                list.push(Arm {
+                push_exact(list, || Arm {
                     driver: driver.clone(),
                     armed: Directions::default(),
                     token: 0,
@@ -162,7 +171,7 @@ impl<D: Clone + PartialEq> WaitList<D> {
         match known.and_then(|index| entry.waiters.get_mut(index)) {
             Some(waiter) if waiter.waker.will_wake(wait.waker) => {}
             Some(waiter) => _replaced = Some(mem::replace(&mut waiter.waker, wait.waker.clone())),
-            None => entry.waiters.push(Waiter {
+            None => push_exact(&mut entry.waiters, || Waiter {
                 id,
                 direction: wait.direction,
                 waker: wait.waker.clone(),

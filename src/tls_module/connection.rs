@@ -6,10 +6,7 @@ use std::{
     io::{self, IoSlice},
     mem::MaybeUninit,
     os::fd::BorrowedFd,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
@@ -68,7 +65,7 @@ pub(super) struct Connection {
     /// Weak, as the socket owns this object.
     socket: PyRef<PyWeak>,
     stock: &'static Stock,
-    ends: Arc<Ends>,
+    ends: PyRef<Ends>,
     reading: Turn,
     writing: Turn,
     handshake_done: AtomicBool,
@@ -117,7 +114,7 @@ impl Connection {
         vm: &VirtualMachine,
     ) -> PyResult<Self> {
         let stock = stock::get(vm)?;
-        let ends = Arc::new(Ends::default());
+        let ends = Ends::default().into_ref(&vm.ctx);
         let bio = transport::over(&ends, vm)?;
         Ok(Self {
             machine: stock.new_machine(&context, [bio.clone(), bio.clone()], names, vm)?,

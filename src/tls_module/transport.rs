@@ -1,9 +1,9 @@
 //! What the state machine takes for its `MemoryBIO`s.
 
-use std::{io, mem::MaybeUninit, sync::Arc, thread};
+use std::{io, mem::MaybeUninit, thread};
 
 use rustpython_vm::{
-    Py, PyObject, PyObjectRef, PyPayload, PyResult, VirtualMachine,
+    Py, PyObject, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
     builtins::{PyBytes, PyBytesRef},
     class::PyClassImpl,
     common::lock::PyMutex,
@@ -27,58 +27,42 @@ impl AsRef<[u8]> for Part {
 }
 
 /// The two ends of a connection in memory, between its socket and its state machine.
-#[derive(Debug, Default)]
+///
+/// As an object it is both methods of the state machine's `MemoryBIO`, to save a second one: called with a number it gives as many
+/// bytes at most, called with bytes it takes them. It knows nobody, so that no circle of references comes to be.
+#[pyclass(module = "_ssl", name = "_Ends")]
+#[derive(Debug, Default, PyPayload)]
 pub(super) struct Ends {
     pub(super) incoming: PyMutex<Incoming>,
     pub(super) outgoing: PyMutex<Outgoing<Part>>,
 }
 
-/// The method `read` of a state machine's `MemoryBIO`. It knows nobody, so that no circle of references comes to be.
-#[pyclass(module = "_ssl", name = "_FromSocket")]
-#[derive(Debug, PyPayload)]
-struct FromSocket {
-    ends: Arc<Ends>,
-}
-
 #[pyclass(with(Callable))]
-impl FromSocket {}
+impl Ends {}
 
-impl Callable for FromSocket {
-    type Args = (usize,);
+impl Callable for Ends {
+    type Args = (PyObjectRef,);
 
-    fn call(zelf: &Py<Self>, (size,): Self::Args, vm: &VirtualMachine) -> PyResult {
-        let data = zelf.ends.incoming.lock().take(size);
-        Ok(vm.ctx.new_bytes(data).into())
-    }
-}
-
-/// The method `write` of it.
-#[pyclass(module = "_ssl", name = "_ToSocket")]
-#[derive(Debug, PyPayload)]
-struct ToSocket {
-    ends: Arc<Ends>,
-}
-
-#[pyclass(with(Callable))]
-impl ToSocket {}
-
-impl Callable for ToSocket {
-    type Args = (PyBytesRef,);
-
-    fn call(zelf: &Py<Self>, (data,): Self::Args, vm: &VirtualMachine) -> PyResult {
-        let length = data.as_bytes().len();
-        zelf.ends.outgoing.lock().push(Part(data));
-        Ok(vm.ctx.new_int(length).into())
+    fn call(zelf: &Py<Self>, (argument,): Self::Args, vm: &VirtualMachine) -> PyResult {
+        match argument.downcast::<PyBytes>() {
+            Ok(data) => {
+                let length = data.as_bytes().len();
+                zelf.outgoing.lock().push(Part(data));
+                Ok(vm.ctx.new_int(length).into())
+            }
+            Err(size) => {
+                let data = zelf.incoming.lock().take(size.try_to_value(vm)?);
+                Ok(vm.ctx.new_bytes(data).into())
+            }
+        }
     }
 }
 
 /// A `MemoryBIO`, for both directions, whose other end is `ends`.
-pub(super) fn over(ends: &Arc<Ends>, vm: &VirtualMachine) -> PyResult {
+pub(super) fn over(ends: &PyRef<Ends>, vm: &VirtualMachine) -> PyResult {
     let bio = stock::get(vm)?.socket_bio.call((), vm)?;
-    let read = FromSocket { ends: ends.clone() };
-    let write = ToSocket { ends: ends.clone() };
-    bio.set_attr("read", read.into_ref(&vm.ctx), vm)?;
-    bio.set_attr("write", write.into_ref(&vm.ctx), vm)?;
+    bio.set_attr("read", ends.clone(), vm)?;
+    bio.set_attr("write", ends.clone(), vm)?;
     Ok(bio)
 }
 
@@ -157,8 +141,7 @@ fn copy(data: &[u8], room: &mut [MaybeUninit<u8>]) -> usize {
 
 /// Makes the classes, before there can be objects of them.
 pub(super) fn make_classes() {
-    let _ = FromSocket::make_static_type();
-    let _ = ToSocket::make_static_type();
+    let _ = Ends::make_static_type();
     let _ = FromMemory::make_static_type();
 }
 

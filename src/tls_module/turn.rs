@@ -60,7 +60,11 @@ impl Turn {
                 if !mem::replace(&mut state.taken, true) {
                     return Ok(Taken { turn: self });
                 }
-                state.others.get_or_insert_default().clone().notified_owned()
+                state
+                    .others
+                    .get_or_insert_default()
+                    .clone()
+                    .notified_owned()
             };
             call.wait_for(ended)?;
         }
