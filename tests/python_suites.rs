@@ -156,6 +156,7 @@ suites! {
     tls_modes: 200,
     tls_handshake: 200,
     tls_ends: 300,
+    tls_lifetime: 200,
     tls_threads: 400,
     signals: 300,
     fork: 300,
