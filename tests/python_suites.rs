@@ -155,6 +155,7 @@ suites! {
     tls_modes: 200,
     tls_handshake: 200,
     tls_ends: 300,
+    tls_lifetime: 200,
     tls_threads: 400,
     tls_stalls: 600,
     signals: 300,

@@ -1,7 +1,7 @@
 """ssl.SSLSocket as an object: how one is made, what it tells of itself, what it refuses, and its calls for data.
 
 The modes of waiting are in test_tls_modes, the handshake in test_tls_handshake, the end of a connection in test_tls_ends,
-several threads in test_tls_threads.
+objects dropped and forked in test_tls_lifetime, several threads in test_tls_threads.
 """
 
 import array

@@ -75,18 +75,17 @@ class ReaderAndWriterTest(TlsTestCase):
     def test_everything_before_the_handshake(self):
         # Whoever comes first does the handshake, and the others wait for it.
         for order in ("rs", "sr", "hrsh") * 5:
-            with self.subTest(order=order):
-                left, right = self.tcp_pair()
-                client = client_context().wrap_socket(left, server_hostname="localhost", do_handshake_on_connect=False)
-                self.keep(client).settimeout(DEADLINE)
-                choice = {"h": (client.do_handshake,), "r": (client.recv, 5), "s": (client.sendall, b"early")}
-                calls = [Worker(*choice[letter]) for letter in order]
-                server = self.keep(server_context().wrap_socket(right, server_side=True))
-                server.settimeout(DEADLINE)
-                self.assertEqual(server.recv(10), b"early")
-                server.sendall(b"hello")
-                for letter, call in zip(order, calls):
-                    self.assertEqual(call.result(), b"hello" if letter == "r" else None)
+            left, right = self.tcp_pair()
+            client = client_context().wrap_socket(left, server_hostname="localhost", do_handshake_on_connect=False)
+            self.keep(client).settimeout(DEADLINE)
+            choice = {"h": (client.do_handshake,), "r": (client.recv, 5), "s": (client.sendall, b"early")}
+            calls = [Worker(*choice[letter]) for letter in order]
+            server = self.keep(server_context().wrap_socket(right, server_side=True))
+            server.settimeout(DEADLINE)
+            self.assertEqual(server.recv(10), b"early", order)
+            server.sendall(b"hello")
+            for letter, call in zip(order, calls):
+                self.assertEqual(call.result(), b"hello" if letter == "r" else None, order)
 
     @ours_only
     def test_leaving_while_another_thread_reads(self):
@@ -277,16 +276,27 @@ class BulkTest(TlsTestCase):
         for sent, received in zip(sending, receiving):
             self.assertEqual(received.result(LONG), sent.result(LONG))
 
+    def test_one_direction_at_a_time(self):
+        client, server = self.tls_pair()
+        for seed, (left, right) in enumerate(((client, server), (server, client))):
+            sending = Worker(self.send_pieces, left, seed, self.SIZE)
+            self.assertEqual(self.receive_pieces(right, seed, self.SIZE), sending.result(LONG))
+
+    # On CPython, where a thread reads and another writes, a call now and then raises the errno of the other one.
+
+    @ours_only
     def test_both_directions_at_once(self):
         client, server = self.tls_pair()
         self.exchange(client, server, self.SIZE)
 
+    @ours_only
     def test_with_timeouts(self):
         client, server = self.tls_pair()
         client.settimeout(LONG)
         server.settimeout(LONG)
         self.exchange(client, server, self.SIZE // 4)
 
+    @ours_only
     def test_over_local_sockets_and_the_old_version(self):
         context = client_context()
         context.maximum_version = ssl.TLSVersion.TLSv1_2
