@@ -17,6 +17,8 @@ pub enum Kind {
     Hangs,
     /// It is skipped.
     Skips,
+    /// It passes or fails, by what comes first.
+    Varies,
 }
 
 /// One entry: tests that have one reason in common why they cannot pass yet.

@@ -102,8 +102,9 @@ impl Verdict {
             (Finding::SkippedByBoth, _) => self.skipped += 1,
             (Finding::FailsOnBoth, _) => self.shared.push(test.to_owned()),
             (Finding::Fails | Finding::Absent, Some(Kind::Fails | Kind::Hangs))
+            | (Finding::Fails, Some(Kind::Varies))
             | (Finding::Skipped, Some(Kind::Skips)) => self.expected += 1,
-            (Finding::Passes, None) => self.passed += 1,
+            (Finding::Passes, None | Some(Kind::Varies)) => self.passed += 1,
             (Finding::Passes, Some(_)) => self
                 .problems
                 .push(format!("{test}: PASSES, but the list expects otherwise")),
@@ -197,6 +198,9 @@ mod tests {
         let skips = [("a.x", Skip), ("a.y", Pass)];
         assert_eq!(problems(&skips, &both, &[("a.x", Kind::Skips)]), 0);
         assert_eq!(problems(&skips, &both, &[("a.x", Kind::Fails)]), 1);
+        assert_eq!(problems(&both, &both, &[("a.*", Kind::Varies)]), 0);
+        assert_eq!(problems(&fails, &both, &[("a.*", Kind::Varies)]), 0);
+        assert_eq!(problems(&skips, &both, &[("a.*", Kind::Varies)]), 1);
         // One that passes, of two that a pattern names.
         assert_eq!(problems(&skips, &both, &[("a.*", Kind::Skips)]), 1);
         // Fits nothing.
