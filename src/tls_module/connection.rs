@@ -12,7 +12,7 @@ use std::{
 
 use rustpython_vm::{
     AsObject, Py, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
-    builtins::{PyBaseExceptionRef, PyBytes, PyStr, PyWeak},
+    builtins::{PyBaseExceptionRef, PyBytes, PyBytesRef, PyStr, PyWeak},
     class::PyClassImpl,
     common::lock::PyMutex,
     convert::IntoPyException,
@@ -54,6 +54,47 @@ fn send(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
     }
 }
 
+/// What a read has got.
+struct Data {
+    first: PyBytesRef,
+    others: Vec<PyBytesRef>,
+}
+
+impl Data {
+    fn default_of(vm: &VirtualMachine) -> Self {
+        Self {
+            first: vm.ctx.empty_bytes.clone(),
+            others: Vec::new(),
+        }
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let pieces = std::iter::once(&self.first).chain(&self.others);
+        pieces.map(|piece| piece.as_bytes())
+    }
+
+    fn into_bytes(self, vm: &VirtualMachine) -> PyBytesRef {
+        if self.others.is_empty() {
+            return self.first;
+        }
+        let pieces: Vec<&[u8]> = self.pieces().collect();
+        vm.ctx.new_bytes(pieces.concat())
+    }
+
+    /// How much of it there was room for: all, unless the buffer has shrunk meanwhile.
+    fn copy_to(&self, buffer: &ArgMemoryBuffer) -> usize {
+        let mut memory = buffer.borrow_buf_mut();
+        let mut copied = 0;
+        for piece in self.pieces() {
+            let room = memory.get_mut(copied..).unwrap_or_default();
+            let length = piece.len().min(room.len());
+            room[..length].copy_from_slice(&piece[..length]);
+            copied += length;
+        }
+        copied
+    }
+}
+
 /// A TLS connection over a socket.
 ///
 /// One thread reads at a time and one writes, which do not block each other. Whoever takes both turns takes the reader's first.
@@ -66,6 +107,7 @@ pub(super) struct Connection {
     socket: PyRef<PyWeak>,
     stock: &'static Stock,
     ends: PyRef<Ends>,
+    handshaking: Turn,
     reading: Turn,
     writing: Turn,
     handshake_done: AtomicBool,
@@ -97,12 +139,14 @@ unsafe impl Traverse for Connection {
 /// The reader's turn, of which the transport knows the thread.
 struct Reading<'a> {
     ends: &'a Ends,
-    _turn: Taken<'a>,
+    turn: Taken<'a>,
 }
 
 impl Drop for Reading<'_> {
     fn drop(&mut self) {
-        self.ends.incoming.lock().set_reader(None);
+        if !self.turn.is_nested() {
+            self.ends.incoming.lock().set_reader(None);
+        }
     }
 }
 
@@ -122,6 +166,7 @@ impl Connection {
             socket,
             stock,
             ends,
+            handshaking: Turn::new(),
             reading: Turn::new(),
             writing: Turn::new(),
             handshake_done: AtomicBool::new(false),
@@ -168,7 +213,7 @@ impl Connection {
         self.ends.incoming.lock().set_reader(Some(thread));
         Ok(Reading {
             ends: &self.ends,
-            _turn: turn,
+            turn,
         })
     }
 
@@ -275,6 +320,12 @@ impl Connection {
         if self.handshake_done.load(Ordering::Acquire) {
             return Ok(());
         }
+        let turn = self.handshaking.take(call);
+        let _handshaking = turn.map_err(|failure| self.wants_read(vm, failure))?;
+        // Another thread may have done it meanwhile, and the reader's turn be taken for long.
+        if self.handshake_done.load(Ordering::Acquire) {
+            return Ok(());
+        }
         let _reading = self.take_reading(call, vm)?;
         let _writing = self.take_writing(call, vm)?;
         let stock = self.stock;
@@ -296,49 +347,104 @@ impl Connection {
         }
     }
 
+    /// The data of a record, and of more that are there already if there is room for them.
     fn read_up_to(
         &self,
         call: &mut Call<'_>,
         size: usize,
-        buffer: Option<&PyObjectRef>,
         vm: &VirtualMachine,
-    ) -> Result<PyObjectRef, Failure> {
+    ) -> Result<Data, Failure> {
         self.handshake(call, vm)?;
         let _reading = self.take_reading(call, vm)?;
-        let stock = self.stock;
+        let first = self.read_record(call, size, vm)?;
+        let mut length = first.as_bytes().len();
+        let mut others = Vec::new();
+        while let Some(data) = self.read_long_record(call, size - length, vm)? {
+            length += data.as_bytes().len();
+            others.push(data);
+        }
+        Ok(Data { first, others })
+    }
+
+    /// The data of the next record, waiting for it if there is none left of the last one.
+    fn read_record(
+        &self,
+        call: &mut Call<'_>,
+        size: usize,
+        vm: &VirtualMachine,
+    ) -> Result<PyBytesRef, Failure> {
         loop {
-            let mut most = LONGEST_PLAINTEXT;
-            let left = self.plaintext_left.load(Ordering::Relaxed) && self.decrypted(vm)? > 0;
+            let mut limit = size.min(LONGEST_PLAINTEXT);
+            let mut left = self.plaintext_left.load(Ordering::Relaxed) && self.decrypted(vm)? > 0;
             if !left && !self.records_end.load(Ordering::Relaxed) {
                 self.fill(call, vm)?;
                 let body = self.ends.incoming.lock().body();
-                most = most.min(body.saturating_sub(LEAST_OVERHEAD)).max(1);
+                let most = body.saturating_sub(LEAST_OVERHEAD).max(1);
+                // The state machine clears as much memory as it is asked for.
+                limit = limit.min(most);
+                left = limit < most;
             }
-            // The state machine clears as much memory as it is asked for.
-            let limit = size.min(most);
-            let mut arguments = vec![self.machine.clone(), vm.ctx.new_int(limit).into()];
-            arguments.extend(buffer.cloned());
-            let said = stock.step(&stock.read, arguments, vm);
-            match said.map_err(|error| self.judge(vm, error))? {
-                Said::Done(data) => {
-                    let length = match data.downcast_ref::<PyBytes>() {
-                        Some(data) => data.as_bytes().len(),
-                        None => data.try_to_value(vm)?,
-                    };
-                    let left = length == limit && (limit < most || most == LONGEST_PLAINTEXT);
-                    self.plaintext_left.store(left, Ordering::Relaxed);
-                    if length == 0 {
-                        self.records_end.store(true, Ordering::Relaxed);
-                    }
-                    return Ok(data);
-                }
-                // The record was none of the program's.
-                Said::WantsRead | Said::WantsWrite => {
-                    self.plaintext_left.store(false, Ordering::Relaxed);
-                }
+            let data = self.decrypt(limit, vm);
+            if let Some(data) = data.map_err(|error| self.judge(vm, error))? {
+                let left = left && data.as_bytes().len() == limit;
+                self.plaintext_left.store(left, Ordering::Relaxed);
+                return Ok(data);
             }
+            // The record was none of the program's.
+            self.plaintext_left.store(false, Ordering::Relaxed);
             call.next_part()?;
         }
+    }
+
+    /// The data of a record that follows without a wait, if all of it has room: another call for it would take longer than to
+    /// decrypt it.
+    ///
+    /// An error comes with the next call, as there is data before it.
+    fn read_long_record(
+        &self,
+        call: &mut Call<'_>,
+        room: usize,
+        vm: &VirtualMachine,
+    ) -> Result<Option<PyBytesRef>, Failure> {
+        let Some(body) = self.ends.incoming.lock().announced() else {
+            return Ok(None);
+        };
+        if body > room || self.plaintext_left.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        match call.run_now(|fd| self.fill_from(fd)) {
+            Ok(Some(())) => {}
+            Ok(None) => return Ok(None),
+            Err(Failure::Errno(errno)) => {
+                self.ends.incoming.lock().fail_later(errno);
+                return Ok(None);
+            }
+            Err(failure) => return Err(failure),
+        }
+        if self.ends.incoming.lock().body() != body {
+            return Ok(None);
+        }
+        let data = self.decrypt(body, vm);
+        if data.is_err() {
+            self.records_end.store(true, Ordering::Relaxed);
+        }
+        Ok(data.ok().flatten())
+    }
+
+    /// Up to `size` bytes of the record at hand, of which there are none behind the last; `None` if it was none of the program's.
+    fn decrypt(&self, size: usize, vm: &VirtualMachine) -> PyResult<Option<PyBytesRef>> {
+        let stock = self.stock;
+        let arguments = vec![self.machine.clone(), vm.ctx.new_int(size).into()];
+        let Said::Done(data) = stock.step(&stock.read, arguments, vm)? else {
+            return Ok(None);
+        };
+        let data = data
+            .downcast::<PyBytes>()
+            .map_err(|_| vm.new_type_error("a read gives bytes"))?;
+        if data.as_bytes().is_empty() {
+            self.records_end.store(true, Ordering::Relaxed);
+        }
+        Ok(Some(data))
     }
 
     /// How much plaintext the state machine has.
@@ -438,26 +544,26 @@ impl Connection {
         buffer: OptionalArg<PyObjectRef>,
         vm: &VirtualMachine,
     ) -> PyResult {
-        let buffer = buffer.into_option();
-        let size = match &buffer {
-            None => usize::try_from(len)
-                .map_err(|_| vm.new_value_error("size should not be negative"))?,
-            Some(buffer) => {
-                let room = buffer.clone().try_into_value::<ArgMemoryBuffer>(vm)?.len();
-                match usize::try_from(len) {
-                    Ok(len) if len > 0 => len.min(room),
-                    _ => room,
-                }
-            }
+        let buffer = match buffer.into_option() {
+            None => None,
+            Some(buffer) => Some(buffer.try_into_value::<ArgMemoryBuffer>(vm)?),
         };
-        if size == 0 {
-            return Ok(match buffer {
-                None => vm.ctx.new_bytes(Vec::new()).into(),
-                Some(_) => vm.ctx.new_int(0).into(),
-            });
-        }
-        zelf.run(vm, "The read operation timed out", |call| {
-            zelf.read_up_to(call, size, buffer.as_ref(), vm)
+        let size = match (&buffer, usize::try_from(len)) {
+            (None, Ok(len)) => len,
+            (None, Err(_)) => return Err(vm.new_value_error("size should not be negative")),
+            (Some(buffer), Ok(len)) if len > 0 => len.min(buffer.len()),
+            (Some(buffer), _) => buffer.len(),
+        };
+        let data = if size == 0 {
+            Data::default_of(vm)
+        } else {
+            zelf.run(vm, "The read operation timed out", |call| {
+                zelf.read_up_to(call, size, vm)
+            })?
+        };
+        Ok(match buffer {
+            None => data.into_bytes(vm).into(),
+            Some(buffer) => vm.ctx.new_int(data.copy_to(&buffer)).into(),
         })
     }
 

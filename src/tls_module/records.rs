@@ -16,6 +16,9 @@ const HEADER: usize = 5;
 /// RFC 5246, section 6.2.3: the longest encrypted body. TLS 1.3 has a lower limit.
 const LONGEST_BODY: usize = (1 << 14) + 2048;
 
+/// RFC 8446, section 5.1: the type of a record with application data, and in TLS 1.3 of every encrypted one.
+const APPLICATION_DATA: u8 = 23;
+
 /// Behind a body from this length on, the next record's header is read in the same system call.
 ///
 /// That much is never a `close_notify`, behind which the connection may go on without TLS. And select(2) stays right: a record
@@ -34,6 +37,8 @@ pub(super) struct Incoming {
     taken: usize,
     /// The peer has closed its side of the connection below.
     ended: bool,
+    /// What the next try to receive has to fail with.
+    error: Option<i32>,
     /// The one thread that may take records: two could take them in one order, and process them in the other.
     reader: Option<thread::ThreadId>,
 }
@@ -53,6 +58,9 @@ impl Incoming {
         mut receive: impl FnMut(&mut [MaybeUninit<u8>]) -> io::Result<usize>,
     ) -> io::Result<()> {
         while !self.ended && !self.is_whole() {
+            if let Some(errno) = self.error.take() {
+                return Err(io::Error::from_raw_os_error(errno));
+            }
             let wanted = match self.end() {
                 None => HEADER,
                 Some(end) if end >= HEADER + READ_AHEAD_FROM => end + HEADER,
@@ -86,6 +94,18 @@ impl Incoming {
             Some(end) if self.is_whole() => end.saturating_sub(HEADER.max(self.taken)),
             _ => 0,
         }
+    }
+
+    /// The length of a long body of application data, once its header was read ahead.
+    pub(super) fn announced(&self) -> Option<usize> {
+        let body = self.end()?.checked_sub(HEADER)?;
+        let is_data = self.data.first() == Some(&APPLICATION_DATA);
+        (self.taken == 0 && is_data && body >= READ_AHEAD_FROM).then_some(body)
+    }
+
+    /// Keeps an error that the kernel tells only once.
+    pub(super) fn fail_later(&mut self, errno: i32) {
+        self.error = Some(errno);
     }
 
     /// Up to `size` bytes of the record: only for the thread that may, and nothing before the record is whole.
