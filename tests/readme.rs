@@ -179,6 +179,26 @@ fn the_example_that_fetches() {
 }
 
 #[test]
+#[cfg(feature = "tls")]
+fn the_example_that_fetches_over_tls() {
+    let certificates = "tests/python/certificates";
+    let certificate = format!("{certificates}/server.pem");
+    let arguments = ["-m", "http.server", "0", "--bind", "127.0.0.1"];
+    let server = Server::start(&[&arguments[..], &["--tls-cert", &certificate]].concat());
+    let url = format!("https://127.0.0.1:{}/LICENSE", server.port);
+    let authority = format!("{certificates}/authority.pem");
+    let page = python(&[
+        "examples/fetch.py",
+        &url,
+        "--timeout",
+        "30",
+        "--cafile",
+        &authority,
+    ]);
+    assert!(page.contains("MIT License"), "{page}");
+}
+
+#[test]
 fn the_example_that_resolves() {
     let text = python(&["examples/resolve.py", "127.0.0.1", "::1"]);
     let lines: Vec<&str> = text.lines().collect();

@@ -117,6 +117,8 @@ pub(super) struct Connection {
     records_end: AtomicBool,
     /// The last read did not take all that was decrypted, as far as we know.
     plaintext_left: AtomicBool,
+    /// What a read could not fail with, as it had data.
+    failed: PyMutex<Option<PyBaseExceptionRef>>,
     unfinished: PyMutex<Option<Unfinished>>,
 }
 
@@ -173,6 +175,7 @@ impl Connection {
             cut_off: AtomicBool::new(false),
             records_end: AtomicBool::new(false),
             plaintext_left: AtomicBool::new(false),
+            failed: PyMutex::new(None),
             unfinished: PyMutex::new(None),
         })
     }
@@ -289,6 +292,10 @@ impl Connection {
     /// The stock state machine calls it the end of the connection, too, if it gets something that is no TLS. A program may take
     /// that for the end of the data, so it has to be the truth.
     fn judge(&self, vm: &VirtualMachine, error: PyBaseExceptionRef) -> PyBaseExceptionRef {
+        if !self.stock.is_error(&error) {
+            // Of Python code in between.
+            return error;
+        }
         let is_eof = self.stock.is_eof(&error);
         if is_eof && self.ends.incoming.lock().has_ended() {
             self.cut_off.store(true, Ordering::Release);
@@ -296,11 +303,13 @@ impl Connection {
         }
         self.records_end.store(true, Ordering::Relaxed);
         self.send_alert(vm);
-        if is_eof {
-            (self.stock).new_protocol_error(vm, "RECORD_LAYER_FAILURE", "record layer failure")
-        } else {
-            error
-        }
+        if is_eof { self.broken(vm) } else { error }
+    }
+
+    fn broken(&self, vm: &VirtualMachine) -> PyBaseExceptionRef {
+        let text = "record layer failure";
+        self.stock
+            .new_protocol_error(vm, "RECORD_LAYER_FAILURE", text)
     }
 
     /// Has the peer told what was wrong with its record, unless a writer is in the way. The state machine has the alert ready, and
@@ -356,6 +365,9 @@ impl Connection {
     ) -> Result<Data, Failure> {
         self.handshake(call, vm)?;
         let _reading = self.take_reading(call, vm)?;
+        if let Some(error) = self.failed.lock().take() {
+            return Err(self.judge(vm, error).into());
+        }
         let first = self.read_record(call, size, vm)?;
         let mut length = first.as_bytes().len();
         let mut others = Vec::new();
@@ -389,6 +401,9 @@ impl Connection {
                 let left = left && data.as_bytes().len() == limit;
                 self.plaintext_left.store(left, Ordering::Relaxed);
                 return Ok(data);
+            }
+            if self.records_end.load(Ordering::Relaxed) {
+                return Err(self.broken(vm).into());
             }
             // The record was none of the program's.
             self.plaintext_left.store(false, Ordering::Relaxed);
@@ -424,11 +439,10 @@ impl Connection {
         if self.ends.incoming.lock().body() != body {
             return Ok(None);
         }
-        let data = self.decrypt(body, vm);
-        if data.is_err() {
-            self.records_end.store(true, Ordering::Relaxed);
-        }
-        Ok(data.ok().flatten())
+        Ok(self.decrypt(body, vm).unwrap_or_else(|error| {
+            *self.failed.lock() = Some(error);
+            None
+        }))
     }
 
     /// Up to `size` bytes of the record at hand, of which there are none behind the last; `None` if it was none of the program's.
@@ -460,16 +474,20 @@ impl Connection {
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
         self.handshake(call, vm)?;
-        let _writing = self.take_writing(call, vm)?;
+        let writing = self.take_writing(call, vm)?;
+        let bad_retry =
+            || (self.stock).new_protocol_error(vm, "BAD_WRITE_RETRY", "bad write retry");
+        if writing.is_nested() {
+            // A signal handler's, in the midst of the data of the call that it interrupts.
+            return Err(bad_retry().into());
+        }
         let unfinished = self.unfinished.lock().take();
         let mut encrypted = match unfinished {
             None => 0,
             Some(unfinished) if unfinished.is_of(data) => unfinished.encrypted,
             Some(other) => {
                 *self.unfinished.lock() = Some(other);
-                let error =
-                    (self.stock).new_protocol_error(vm, "BAD_WRITE_RETRY", "bad write retry");
-                return Err(error.into());
+                return Err(bad_retry().into());
             }
         };
         let sent = loop {

@@ -77,7 +77,7 @@ impl Incoming {
                 self.data = Vec::new();
             }
             let length = self.data.len() + received.min(room);
-            // SAFETY: the kernel has written that many bytes behind the others.
+            // SAFETY: `receive` says how many bytes it has written behind the others, as recv(2) does.
             unsafe { self.data.set_len(length) };
         }
         Ok(())

@@ -184,6 +184,11 @@ impl Stock {
         )
     }
 
+    /// Whether it is an `SSLError`.
+    pub(super) fn is_error(&self, error: &Py<PyBaseException>) -> bool {
+        error.fast_isinstance(&self.error)
+    }
+
     pub(super) fn is_eof(&self, error: &Py<PyBaseException>) -> bool {
         is(error, &self.eof)
     }
