@@ -296,10 +296,13 @@ impl<'a> Call<'a> {
     /// not keep it for ever.
     pub(crate) fn next_part(&mut self) -> Result<(), Failure> {
         signals::run_handlers(self.vm)?;
-        if self.never_waits() {
-            return Ok(());
+        if self.clock.is_none() {
+            self.check_deadline()?;
+            if !self.timeout.is_timeout() {
+                return Ok(());
+            }
+            self.begin_waiting(libc::EAGAIN)?;
         }
-        self.begin_waiting(libc::EAGAIN)?;
         self.time_left()
     }
 

@@ -4,7 +4,6 @@
 
 use std::{
     io::{self, IoSlice},
-    mem::MaybeUninit,
     os::fd::BorrowedFd,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -41,10 +40,6 @@ const LEAST_OVERHEAD: usize = 17;
 
 /// So much ciphertext goes to the kernel in one system call.
 const BATCH: usize = 64 * 1024;
-
-fn receive(fd: BorrowedFd<'_>, memory: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
-    SockRef::from(&fd).recv_with_flags(memory, libc::MSG_DONTWAIT)
-}
 
 fn send(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
     let socket = SockRef::from(&fd);
@@ -241,26 +236,9 @@ impl Connection {
 
     /// Waits until a record is there, or the end. For the reader.
     fn fill(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
-        let filled = call.run(Direction::Read, |fd| self.fill_from(fd));
+        let filled = call.run(Direction::Read, |fd| self.ends.fill_from(fd));
         filled.map_err(|failure| self.wants_read(vm, failure))?;
         self.note_the_end(vm)
-    }
-
-    /// For the reader that is the writer, too: sends what the state machine has written no sooner than there is nothing more to be
-    /// read. Small segments, one after the other, would wait for the peer's acknowledgement (Nagle's algorithm), which is late.
-    fn flush_and_fill(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
-        match call.run_now(|fd| self.fill_from(fd))? {
-            Some(()) => self.note_the_end(vm),
-            None => {
-                self.flush(call, vm)?;
-                self.fill(call, vm)
-            }
-        }
-    }
-
-    fn fill_from(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        let mut incoming = self.ends.incoming.lock();
-        incoming.fill(|memory| receive(fd, memory))
     }
 
     fn note_the_end(&self, vm: &VirtualMachine) -> Result<(), Failure> {
@@ -337,6 +315,7 @@ impl Connection {
         }
         let _reading = self.take_reading(call, vm)?;
         let _writing = self.take_writing(call, vm)?;
+        let _pulling = self.ends.pull_from(self.socket(vm)?);
         let stock = self.stock;
         loop {
             match stock.step(&stock.do_handshake, vec![self.machine.clone()], vm) {
@@ -346,7 +325,12 @@ impl Connection {
                     return Ok(());
                 }
                 Ok(Said::WantsWrite) => self.flush(call, vm)?,
-                Ok(Said::WantsRead) => self.flush_and_fill(call, vm)?,
+                // Nothing is sent before there is nothing more to be read: small segments, one after the other, would wait for
+                // the peer's acknowledgement (Nagle's algorithm), which is late.
+                Ok(Said::WantsRead) => {
+                    self.flush(call, vm)?;
+                    self.fill(call, vm)?;
+                }
                 Err(error) => {
                     self.flush_once(vm);
                     return Err(error.into());
@@ -427,7 +411,7 @@ impl Connection {
         if body > room || self.plaintext_left.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        match call.run_now(|fd| self.fill_from(fd)) {
+        match call.run_now(|fd| self.ends.fill_from(fd)) {
             Ok(Some(())) => {}
             Ok(None) => return Ok(None),
             Err(Failure::Errno(errno)) => {

@@ -1,6 +1,6 @@
 //! What the state machine takes for its `MemoryBIO`s.
 
-use std::{io, mem::MaybeUninit, thread};
+use std::{io, mem::MaybeUninit, os::fd::BorrowedFd, thread};
 
 use rustpython_vm::{
     Py, PyObject, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
@@ -10,11 +10,13 @@ use rustpython_vm::{
     pyclass,
     types::Callable,
 };
+use socket2::SockRef;
 
 use super::{
     records::{Incoming, Outgoing},
     stock,
 };
+use crate::{blocking_bridge::Failure, socket_type::PySocket};
 
 /// What the state machine has written at once.
 #[derive(Debug)]
@@ -35,6 +37,41 @@ impl AsRef<[u8]> for Part {
 pub(super) struct Ends {
     pub(super) incoming: PyMutex<Incoming>,
     pub(super) outgoing: PyMutex<Outgoing<Part>>,
+    /// During a handshake: where to look for another record before there is none to give, which is an exception.
+    socket: PyMutex<Option<PyRef<PySocket>>>,
+}
+
+/// Takes the socket out again when dropped.
+pub(super) struct Pulling<'a>(&'a Ends);
+
+impl Drop for Pulling<'_> {
+    fn drop(&mut self) {
+        *self.0.socket.lock() = None;
+    }
+}
+
+impl Ends {
+    /// Has the state machine take from the socket what is there already, for as long as the result lives.
+    pub(super) fn pull_from(&self, socket: PyRef<PySocket>) -> Pulling<'_> {
+        *self.socket.lock() = Some(socket);
+        Pulling(self)
+    }
+
+    /// Receives what is there, until a record is whole.
+    pub(super) fn fill_from(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        let receive = |room: &mut _| SockRef::from(&fd).recv_with_flags(room, libc::MSG_DONTWAIT);
+        self.incoming.lock().fill(receive)
+    }
+
+    fn pull(&self) {
+        let socket = self.socket.lock().clone();
+        if let Some(socket) = socket
+            && let Err(Failure::Errno(errno)) = socket.with_fd(|fd| self.fill_from(fd))
+            && errno != libc::EAGAIN
+        {
+            self.incoming.lock().fail_later(errno);
+        }
+    }
 }
 
 #[pyclass(with(Callable))]
@@ -51,6 +88,7 @@ impl Callable for Ends {
                 Ok(vm.ctx.new_int(length).into())
             }
             Err(size) => {
+                zelf.pull();
                 let data = zelf.incoming.lock().take(size.try_to_value(vm)?);
                 Ok(vm.ctx.new_bytes(data).into())
             }
