@@ -5,6 +5,8 @@
 //! timeout and by signals. Whatever woke it, it looks again: at the source, at the timeout, at Python's signal handlers.
 
 pub(crate) mod deadline;
+#[cfg(feature = "tls")]
+mod parts;
 mod signals;
 #[cfg(all(test, feature = "cli"))]
 mod tests;
@@ -228,19 +230,6 @@ impl<'a> Call<'a> {
         self.run_on(direction, |source| source.with_fd(&mut attempt))
     }
 
-    /// One attempt, without a wait: `None` where it would have to.
-    pub(crate) fn run_now<R>(
-        &self,
-        attempt: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>,
-    ) -> Result<Option<R>, Failure> {
-        match self.source.with_fd(attempt) {
-            Some(Ok(result)) => Ok(Some(result)),
-            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Some(Err(error)) => Err(error.into()),
-            None => Err(Failure::Errno(libc::EBADF)),
-        }
-    }
-
     /// [`Self::run`] for an attempt that is more than one system call; `None` from it says that the socket is closed.
     pub(crate) fn run_on<R>(
         &mut self,
@@ -284,26 +273,6 @@ impl<'a> Call<'a> {
         self.time_left()?;
         let ready = self.source.ready_since(direction, seen);
         Ok(wait(self.vm, ready, || self.deadline())??)
-    }
-
-    /// Waits for something else than the socket, under the same deadline.
-    pub(crate) fn wait_for<F: Future>(&mut self, future: F) -> Result<F::Output, Failure> {
-        self.begin_waiting(libc::EAGAIN)?;
-        wait(self.vm, future, || self.deadline())
-    }
-
-    /// Between the parts of a call's work, for which it may not have had to wait: a peer that always has something to say must
-    /// not keep it for ever.
-    pub(crate) fn next_part(&mut self) -> Result<(), Failure> {
-        signals::run_handlers(self.vm)?;
-        if self.clock.is_none() {
-            self.check_deadline()?;
-            if !self.timeout.is_timeout() {
-                return Ok(());
-            }
-            self.begin_waiting(libc::EAGAIN)?;
-        }
-        self.time_left()
     }
 
     /// Waits a while where the kernel tells nobody when to try again (for room in the queue of another Unix socket), each time
