@@ -324,6 +324,21 @@ class EndOfFileTest(TlsTestCase):
                     client.recv(100)
                 self.assertNotIsInstance(raised.exception, ssl.SSLEOFError)
 
+    def test_data_before_a_forged_record(self):
+        # However much of it a call takes at once, the data comes first and the error then.
+        for extra in (0, 1):
+            client, peer = self.raw_peer()
+            client.settimeout(DEADLINE)
+            data = os.urandom(50_000)
+            peer.sock.sendall(peer.records(data) + b"\x17\x03\x03\x20\x00" + bytes(0x2000 * extra))
+            if not extra:
+                peer.sock.close()
+            received = b""
+            with self.assertRaises(ssl.SSLError):
+                while part := client.read(65536) if extra else client._sslobj.read(65536):
+                    received += part
+            self.assertTrue(received == data)
+
     def test_alert_for_the_forger(self):
         # The peer learns why: an alert comes back, not just an end.
         client, peer = self.raw_peer()

@@ -473,6 +473,28 @@ class ReadinessTest(TlsTestCase):
         self.assertTrue(is_readable(client, DEADLINE) or client.pending())
         self.assertEqual(client.recv(10), b"")
 
+    def test_long_records_torn_anywhere(self):
+        # A call may take more than one of them, and the next one's header: never what makes `select` tell of the rest.
+        client, peer = self.raw_peer()
+        client.setblocking(False)
+        choice = random.Random(5)
+        data = choice.randbytes(300_000)
+        wire = peer.records(data)
+        cuts = sorted({choice.randrange(len(wire)) for _ in range(60)} | {0, 3, 5, 6, len(wire)})
+        received = b""
+        for begin, end in zip(cuts, cuts[1:]):
+            peer.sock.sendall(wire[begin:end])
+            size = choice.choice((1000, 16384, 20_000, 65536))
+            while is_readable(client) or client.pending():
+                try:
+                    received += client.recv(size)
+                except ssl.SSLWantReadError:
+                    pass
+        wait_for(lambda: is_readable(client) or client.pending() or len(received) == len(data), "the rest")
+        while len(received) < len(data) and (client.pending() or is_readable(client, DEADLINE)):
+            received += client.recv(size)
+        self.assertTrue(received == data)
+
     def test_poll_and_selectors_agree(self):
         client, server = self.tls_pair()
         client.setblocking(False)

@@ -167,6 +167,35 @@ class SignalTest(TlsTestCase):
             client.sendall(b"here too")
             self.assertEqual(server.recv(100), b"here too")
 
+    @ours_only
+    def test_handler_writes_into_the_midst_of_a_write(self):
+        # Refused: its bytes would stand between two of the call's that it interrupts, whose own all arrive.
+        client, server = self.tls_pair()
+        data = os.urandom(8 << 20)
+        refused = []
+
+        def write(*_):
+            with self.assertRaises(ssl.SSLError) as raised:
+                client.send(b"between")
+            refused.append(raised.exception.reason)
+
+        before = signal.signal(signal.SIGUSR1, write)
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+        main = threading.main_thread()
+
+        def interrupt_and_read():
+            wait_for(lambda: is_blocked(main.native_id), "the main thread writes")
+            signal.pthread_kill(main.ident, signal.SIGUSR1)
+            wait_for(lambda: refused, "the handler runs")
+            return self.receive(server, len(data))
+
+        reading = Worker(interrupt_and_read)
+        client.sendall(data)
+        self.assertTrue(reading.result(LONG) == data)
+        self.assertEqual(refused, ["BAD_WRITE_RETRY"])
+        client.sendall(b"behind")
+        self.assertEqual(server.recv(100), b"behind")
+
     def test_handler_only_counts(self):
         client, server = self.tls_pair()
         calls = []
