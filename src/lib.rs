@@ -40,6 +40,8 @@ mod errors;
 #[cfg(feature = "python")]
 mod install;
 #[cfg(feature = "python")]
+mod memory;
+#[cfg(feature = "python")]
 mod reactor_module;
 #[cfg(feature = "python")]
 mod signal_module;

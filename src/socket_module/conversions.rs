@@ -4,15 +4,13 @@
 pub(crate) mod functions {
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-    use rustpython_vm::{
-        PyObjectRef, PyResult, VirtualMachine, builtins::PyBytesRef, function::ArgBytesLike,
-    };
+    use rustpython_vm::{PyObjectRef, PyResult, VirtualMachine, builtins::PyBytesRef};
 
     use super::super::{
         integers::{CInt, CSize, Unsigned},
         names::c_string,
     };
-    use crate::{control_message, dns::numeric, errors};
+    use crate::{control_message, dns::numeric, errors, memory::ReadMemory};
 
     #[pyfunction]
     fn htons(integer: Unsigned<u16>) -> u16 {
@@ -44,8 +42,8 @@ pub(crate) mod functions {
     }
 
     #[pyfunction]
-    fn inet_ntoa(packed_ip: ArgBytesLike, vm: &VirtualMachine) -> PyResult<String> {
-        match <[u8; 4]>::try_from(&*packed_ip.borrow_buf()) {
+    fn inet_ntoa(packed_ip: ReadMemory, vm: &VirtualMachine) -> PyResult<String> {
+        match <[u8; 4]>::try_from(&*packed_ip.borrow()) {
             Ok(packed) => Ok(Ipv4Addr::from(packed).to_string()),
             Err(_) => Err(vm.new_os_error("packed IP wrong length for inet_ntoa")),
         }
@@ -66,8 +64,8 @@ pub(crate) mod functions {
     }
 
     #[pyfunction]
-    fn inet_ntop(af: CInt, packed_ip: ArgBytesLike, vm: &VirtualMachine) -> PyResult<String> {
-        let packed = &*packed_ip.borrow_buf();
+    fn inet_ntop(af: CInt, packed_ip: ReadMemory, vm: &VirtualMachine) -> PyResult<String> {
+        let packed = &*packed_ip.borrow();
         let address = match af.0 {
             libc::AF_INET => <[u8; 4]>::try_from(packed).map(|v4| Ipv4Addr::from(v4).into()),
             libc::AF_INET6 => <[u8; 16]>::try_from(packed).map(|v6| Ipv6Addr::from(v6).into()),

@@ -5,7 +5,7 @@
 use rustpython_vm::{
     PyObjectRef, PyResult, TryFromObject, VirtualMachine,
     builtins::{PyInt, PyIntRef},
-    function::{ArgBytesLike, FuncArgs},
+    function::FuncArgs,
 };
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     blocking_bridge::Failure,
     control_message::{ControlBuffer, Item},
+    memory::ReadMemory,
     socket_module::integers::CInt,
 };
 
@@ -22,7 +23,7 @@ use crate::{
 struct Arguments {
     msg: Option<PyObjectRef>,
     op: Option<PyIntRef>,
-    iv: Option<ArgBytesLike>,
+    iv: Option<ReadMemory>,
     assoclen: Option<PyIntRef>,
     flags: i32,
 }
@@ -47,7 +48,7 @@ impl Arguments {
             op: exact_kind(vm, args.take_keyword("op"), 2)?,
             iv: args
                 .take_keyword("iv")
-                .map(|iv| ArgBytesLike::try_from_object(vm, iv))
+                .map(|iv| ReadMemory::try_from_object(vm, iv))
                 .transpose()?,
             assoclen: exact_kind(vm, args.take_keyword("assoclen"), 4)?,
             flags: match args.take_keyword("flags") {
@@ -135,8 +136,8 @@ fn c_int(value: &PyInt) -> Option<i32> {
 }
 
 /// `struct af_alg_iv`: a length and as many bytes.
-fn initialisation_vector(vm: &VirtualMachine, iv: &ArgBytesLike) -> PyResult<Vec<u8>> {
-    let iv = iv.borrow_buf();
+fn initialisation_vector(vm: &VirtualMachine, iv: &ReadMemory) -> PyResult<Vec<u8>> {
+    let iv = iv.borrow();
     let length =
         u32::try_from(iv.len()).map_err(|_| vm.new_os_error("ancillary data item too large"))?;
     let mut data = Vec::new();

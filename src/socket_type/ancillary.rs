@@ -3,12 +3,12 @@
 use rustpython_vm::{
     AsObject, PyObject, PyObjectRef, PyResult, TryFromObject, VirtualMachine,
     builtins::{PyBaseExceptionRef, PyTuple},
-    function::ArgBytesLike,
     warn,
 };
 
 use crate::{
     control_message::{BufferError, ControlBuffer, Item, Items, LENGTH_MAX},
+    memory::ReadMemory,
     socket_module::integers::CInt,
 };
 
@@ -30,13 +30,13 @@ pub(super) fn to_control(
             let [level, kind, data] = fields(vm, &item)?;
             let CInt(level) = CInt::try_from_object(vm, level)?;
             let CInt(kind) = CInt::try_from_object(vm, kind)?;
-            Ok((level, kind, ArgBytesLike::try_from_object(vm, data)?))
+            Ok((level, kind, ReadMemory::try_from_object(vm, data)?))
         })
         .collect::<PyResult<Vec<_>>>()?;
-    // Unlocked: two items may be of one bytearray, whose lock is not to be taken twice.
+    // Copied: two items may be of one bytearray, whose lock is not to be taken twice.
     let data = items
         .iter()
-        .map(|(_, _, data)| data.borrow_buf_unlocked(vm))
+        .map(|(_, _, data)| data.copy(vm))
         .collect::<PyResult<Vec<_>>>()?;
     let items: Vec<Item<'_>> = items
         .iter()

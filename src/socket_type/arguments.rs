@@ -1,11 +1,13 @@
 //! The arguments of the methods that may be left out, with the defaults that `inspect.signature` shows.
 
 use rustpython_vm::{
-    AsObject, FromArgs, PyObjectRef, PyResult, TryFromObject, VirtualMachine,
-    function::{ArgMemoryBuffer, OptionalArg},
+    AsObject, FromArgs, PyObjectRef, PyResult, TryFromObject, VirtualMachine, function::OptionalArg,
 };
 
-use crate::socket_module::integers::{CInt, CSize};
+use crate::{
+    memory::WriteMemory,
+    socket_module::integers::{CInt, CSize},
+};
 
 /// `socket.__init__`'s.
 #[derive(FromArgs)]
@@ -86,7 +88,7 @@ impl Into {
         vm: &VirtualMachine,
         caller: &str,
         too_small: &'static str,
-    ) -> PyResult<(ArgMemoryBuffer, usize, i32)> {
+    ) -> PyResult<(WriteMemory, usize, i32)> {
         let buffer = writable_buffer(vm, self.buffer, caller)?;
         let limit = match size(vm, self.nbytes, caller)? {
             0 => buffer.len(),
@@ -101,8 +103,8 @@ fn writable_buffer(
     vm: &VirtualMachine,
     object: PyObjectRef,
     caller: &str,
-) -> PyResult<ArgMemoryBuffer> {
-    ArgMemoryBuffer::try_from_object(vm, object.clone()).map_err(|error| {
+) -> PyResult<WriteMemory> {
+    WriteMemory::try_from_object(vm, object.clone()).map_err(|error| {
         if !error.fast_isinstance(vm.ctx.exceptions.type_error) {
             return error;
         }

@@ -7,7 +7,7 @@ use std::{
 
 use rustpython_vm::{
     AsObject, PyObject, PyObjectRef, PyResult, TryFromObject, VirtualMachine, builtins::PyTupleRef,
-    common::borrow::BorrowedValue, function::ArgMemoryBuffer,
+    common::borrow::BorrowedValue,
 };
 use socket2::SockAddr;
 
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     blocking_bridge::Failure,
     control_message::{self, ControlBuffer},
+    memory::WriteMemory,
     reactor::Direction,
 };
 
@@ -38,7 +39,7 @@ impl Piece {
         let data = Data::new(vm, object)?;
         let copy = match &data {
             Data::Bytes(_) => None,
-            Data::Buffer(buffer) => locked_copy(vm, &buffer.borrow_buf())?,
+            Data::Buffer(memory) => memory.copy_if_locked(vm)?,
         };
         Ok(Self { data, copy })
     }
@@ -47,21 +48,9 @@ impl Piece {
         match (&self.copy, &self.data) {
             (Some(copy), _) => BorrowedValue::Ref(copy),
             (None, Data::Bytes(bytes)) => BorrowedValue::Ref(bytes.as_bytes()),
-            (None, Data::Buffer(buffer)) => buffer.borrow_buf(),
+            (None, Data::Buffer(memory)) => memory.borrow(),
         }
     }
-}
-
-/// A copy of memory, if that is borrowed under a lock.
-fn locked_copy(vm: &VirtualMachine, memory: &BorrowedValue<'_, [u8]>) -> PyResult<Option<Vec<u8>>> {
-    if !memory.is_locked() {
-        return Ok(None);
-    }
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(memory.len())
-        .map_err(|_| vm.no_memory_error())?;
-    copy.extend_from_slice(memory);
-    Ok(Some(copy))
 }
 
 /// A message to send.
@@ -230,7 +219,7 @@ pub(super) fn receive_into(
             flags,
             vm,
             |fd, from, control| {
-                let mut memory = buffer.borrow_buf_mut();
+                let mut memory = buffer.borrow();
                 let rest = memory.get_mut(from..).unwrap_or_default();
                 system::receive_message(fd, receive::as_uninit(rest), control, flags)
             },
@@ -246,8 +235,8 @@ pub(super) fn receive_into(
 }
 
 /// One message for whatever an object is not, as CPython has it; what ends the program goes on.
-fn buffer_to_fill(vm: &VirtualMachine, object: PyObjectRef) -> PyResult<ArgMemoryBuffer> {
-    ArgMemoryBuffer::try_from_object(vm, object).map_err(|error| {
+fn buffer_to_fill(vm: &VirtualMachine, object: PyObjectRef) -> PyResult<WriteMemory> {
+    WriteMemory::try_from_object(vm, object).map_err(|error| {
         if error.fast_isinstance(vm.ctx.exceptions.exception_type) {
             vm.new_type_error(
                 "recvmsg_into() argument 1 must be an iterable of single-segment read-write buffers",
@@ -258,9 +247,9 @@ fn buffer_to_fill(vm: &VirtualMachine, object: PyObjectRef) -> PyResult<ArgMemor
     })
 }
 
-fn scatter(mut data: &[u8], buffers: &[ArgMemoryBuffer]) {
+fn scatter(mut data: &[u8], buffers: &[WriteMemory]) {
     for buffer in buffers {
-        let mut memory = buffer.borrow_buf_mut();
+        let mut memory = buffer.borrow();
         let (part, rest) = data.split_at(data.len().min(memory.len()));
         for (to, from) in memory.iter_mut().zip(part) {
             *to = *from;

@@ -6,12 +6,12 @@ use num_traits::ToPrimitive;
 use rustpython_vm::{
     PyObject, PyObjectRef, PyResult, TryFromBorrowedObject, VirtualMachine,
     builtins::{PyFloat, PyInt},
-    function::ArgBytesLike,
 };
 
 use super::{PySocket, address, default_timeout, system};
 use crate::{
     blocking_bridge::{Failure, Timeout},
+    memory::ReadMemory,
     socket_module::integers::CInt,
 };
 
@@ -86,8 +86,8 @@ pub(super) fn set(
     if let Some(CInt(value)) = int_value(vm, value) {
         return socket.with_fd(|fd| system::set_option(fd, level, option, &value.to_ne_bytes()));
     }
-    let value = ArgBytesLike::try_from_borrowed_object(vm, value)?;
-    let value = value.borrow_buf();
+    let value = ReadMemory::try_from_borrowed_object(vm, value)?;
+    let value = value.borrow();
     socket.with_fd(|fd| system::set_option(fd, level, option, &value))
 }
 

@@ -2,12 +2,13 @@
 
 use std::{io, mem::MaybeUninit, os::fd::BorrowedFd};
 
-use rustpython_vm::{VirtualMachine, function::ArgMemoryBuffer};
+use rustpython_vm::VirtualMachine;
 use socket2::SockAddr;
 
 use super::{PySocket, system};
 use crate::{
     blocking_bridge::{Call, Failure, Wake},
+    memory::WriteMemory,
     reactor::{Direction, has_events},
 };
 
@@ -98,7 +99,7 @@ fn filled(buffer: &[MaybeUninit<u8>], received: usize) -> &[u8] {
 /// `recv_into`.
 pub(super) fn receive_into(
     socket: &PySocket,
-    buffer: &ArgMemoryBuffer,
+    buffer: &WriteMemory,
     limit: usize,
     flags: i32,
     vm: &VirtualMachine,
@@ -116,7 +117,7 @@ pub(super) fn receive_into(
 /// `recvfrom_into`.
 pub(super) fn receive_from_into(
     socket: &PySocket,
-    buffer: &ArgMemoryBuffer,
+    buffer: &WriteMemory,
     limit: usize,
     flags: i32,
     vm: &VirtualMachine,
@@ -127,14 +128,14 @@ pub(super) fn receive_from_into(
 /// The buffer is borrowed for each attempt only: a borrow locks the object, and others may need it while this call waits.
 fn receive_borrowed<T>(
     socket: &PySocket,
-    buffer: &ArgMemoryBuffer,
+    buffer: &WriteMemory,
     limit: usize,
     flags: i32,
     vm: &VirtualMachine,
     mut attempt: impl FnMut(BorrowedFd<'_>, &mut [MaybeUninit<u8>], i32) -> io::Result<(usize, T)>,
 ) -> Result<(usize, T), Failure> {
     let mut borrowed = |fd: BorrowedFd<'_>, from: usize, flags: i32| {
-        let mut memory = buffer.borrow_buf_mut();
+        let mut memory = buffer.borrow();
         let end = limit.min(memory.len());
         let memory = memory.get_mut(from..end).unwrap_or_default();
         attempt(fd, as_uninit(memory), flags)

@@ -5,13 +5,14 @@ use std::{io, os::fd::BorrowedFd};
 use rustpython_vm::{
     PyObjectRef, PyResult, TryFromBorrowedObject, TryFromObject, VirtualMachine,
     builtins::{PyBytes, PyBytesRef},
-    function::{ArgBytesLike, FuncArgs},
+    function::FuncArgs,
 };
 use socket2::SockAddr;
 
 use super::{PySocket, system};
 use crate::{
     blocking_bridge::{Call, Failure, Wake, run_handlers},
+    memory::ReadMemory,
     reactor::{Direction, Source},
     socket_module::integers::CInt,
 };
@@ -19,14 +20,14 @@ use crate::{
 /// What Python code gave to send. Exact `bytes` are taken as they are, which is cheaper than the buffer protocol.
 pub(super) enum Data {
     Bytes(PyBytesRef),
-    Buffer(ArgBytesLike),
+    Buffer(ReadMemory),
 }
 
 impl Data {
     pub(super) fn new(vm: &VirtualMachine, data: PyObjectRef) -> PyResult<Self> {
         match data.downcast_exact::<PyBytes>(vm) {
             Ok(bytes) => Ok(Self::Bytes(bytes.into_pyref())),
-            Err(other) => ArgBytesLike::try_from_object(vm, other).map(Self::Buffer),
+            Err(other) => ReadMemory::try_from_object(vm, other).map(Self::Buffer),
         }
     }
 
@@ -34,7 +35,7 @@ impl Data {
     fn with_rest<R>(&self, from: usize, f: impl FnOnce(&[u8]) -> R) -> R {
         match self {
             Self::Bytes(bytes) => f(bytes.as_bytes().get(from..).unwrap_or_default()),
-            Self::Buffer(buffer) => f(buffer.borrow_buf().get(from..).unwrap_or_default()),
+            Self::Buffer(buffer) => f(buffer.borrow().get(from..).unwrap_or_default()),
         }
     }
 
@@ -102,6 +103,8 @@ pub(super) fn complete(
     while sent < length && call.check_deadline().is_ok() {
         let tick = source.tick(Direction::Write);
         match source.with_fd(|fd| attempt(fd, sent)) {
+            // The memory has shrunk meanwhile.
+            Some(Ok(0)) => break,
             Some(Ok(more)) => sent += more,
             Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 match call.begin_waiting(libc::EAGAIN) {

@@ -15,7 +15,7 @@ use rustpython_vm::{
     class::PyClassImpl,
     common::lock::PyMutex,
     convert::IntoPyException,
-    function::{ArgMemoryBuffer, OptionalArg, PySetterValue},
+    function::{OptionalArg, PySetterValue},
     object::{Traverse, TraverseFn},
     pyclass,
     types::{GetAttr, SetAttr},
@@ -31,6 +31,7 @@ use super::{
 use crate::{
     blocking_bridge::{Call, Failure},
     errors,
+    memory::WriteMemory,
     reactor::Direction,
     socket_type::PySocket,
 };
@@ -77,8 +78,8 @@ impl Data {
     }
 
     /// How much of it there was room for: all, unless the buffer has shrunk meanwhile.
-    fn copy_to(&self, buffer: &ArgMemoryBuffer) -> usize {
-        let mut memory = buffer.borrow_buf_mut();
+    fn copy_to(&self, buffer: &WriteMemory) -> usize {
+        let mut memory = buffer.borrow();
         let mut copied = 0;
         for piece in self.pieces() {
             let room = memory.get_mut(copied..).unwrap_or_default();
@@ -548,7 +549,7 @@ impl Connection {
     ) -> PyResult {
         let buffer = match buffer.into_option() {
             None => None,
-            Some(buffer) => Some(buffer.try_into_value::<ArgMemoryBuffer>(vm)?),
+            Some(buffer) => Some(buffer.try_into_value::<WriteMemory>(vm)?),
         };
         let size = match (&buffer, usize::try_from(len)) {
             (None, Ok(len)) => len,

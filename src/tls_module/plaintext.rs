@@ -1,20 +1,21 @@
 //! What a program writes, on its way into the state machine, which takes little at a time.
 
-use rustpython_vm::{PyObjectRef, PyResult, TryFromObject, VirtualMachine, function::ArgBytesLike};
+use rustpython_vm::{PyObjectRef, PyResult, TryFromObject, VirtualMachine};
 
 use super::stock::{self, Said, Stock};
+use crate::memory::ReadMemory;
 
 /// A record's plaintext: RFC 8446, section 5.1.
 pub(super) const LONGEST_PLAINTEXT: usize = 1 << 14;
 
 pub(super) struct Plaintext {
     object: PyObjectRef,
-    bytes: ArgBytesLike,
+    bytes: ReadMemory,
 }
 
 impl Plaintext {
     pub(super) fn new(object: PyObjectRef, vm: &VirtualMachine) -> PyResult<Self> {
-        let bytes = ArgBytesLike::try_from_object(vm, object.clone())?;
+        let bytes = ReadMemory::try_from_object(vm, object.clone())?;
         Ok(Self { object, bytes })
     }
 
@@ -24,8 +25,9 @@ impl Plaintext {
 
     /// The bytes behind `from`, at most `size` of them, as an object.
     fn piece(&self, from: usize, size: usize, vm: &VirtualMachine) -> PyObjectRef {
-        let bytes = self.bytes.borrow_buf();
-        if from == 0 && bytes.len() <= size {
+        let bytes = self.bytes.borrow();
+        // Locked, it may be shrinking yet: see `crate::memory`.
+        if from == 0 && bytes.len() <= size && !bytes.is_locked() {
             return self.object.clone();
         }
         let end = bytes.len().min(from.saturating_add(size));
@@ -84,7 +86,7 @@ const KNOWN_BY: usize = 64;
 
 impl Unfinished {
     pub(super) fn new(data: &Plaintext, encrypted: usize) -> Self {
-        let data = data.bytes.borrow_buf();
+        let data = data.bytes.borrow();
         let last = data.get(encrypted.saturating_sub(KNOWN_BY)..encrypted);
         Self {
             encrypted,
@@ -93,7 +95,7 @@ impl Unfinished {
     }
 
     pub(super) fn is_of(&self, data: &Plaintext) -> bool {
-        let data = data.bytes.borrow_buf();
+        let data = data.bytes.borrow();
         data.get(..self.encrypted)
             .is_some_and(|data| data.ends_with(&self.last))
     }

@@ -2,13 +2,12 @@
 
 use std::ffi::CString;
 
-use rustpython_vm::{
-    PyObject, PyObjectRef, PyResult, TryFromBorrowedObject, VirtualMachine, function::ArgBytesLike,
-};
+use rustpython_vm::{PyObject, PyObjectRef, PyResult, TryFromBorrowedObject, VirtualMachine};
 use socket2::SockAddr;
 
 use super::{arguments, interfaces};
 use crate::{
+    memory::ReadMemory,
     sockaddr::packet::{ADDRESS_MAX, Fields, encode},
     socket_type::PySocket,
 };
@@ -37,8 +36,8 @@ pub(super) fn parse(
     let packet = rest.first().map_or(Ok(0), |object| number(object))?;
     let hardware = rest.get(1).map_or(Ok(0), |object| number(object))?;
     let link = match rest.get(2) {
-        Some(object) => ArgBytesLike::try_from_borrowed_object(vm, object)?
-            .borrow_buf()
+        Some(object) => ReadMemory::try_from_borrowed_object(vm, object)?
+            .borrow()
             .to_vec(),
         None => Vec::new(),
     };

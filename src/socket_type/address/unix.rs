@@ -4,16 +4,16 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
 use rustpython_vm::{
     PyObject, PyObjectRef, PyResult, TryFromBorrowedObject, VirtualMachine, builtins::PyStr,
-    function::ArgBytesLike,
 };
 use socket2::SockAddr;
 
+use crate::memory::ReadMemory;
 use crate::sockaddr::unix::{Name, encode};
 
 pub(super) fn parse(vm: &VirtualMachine, address: &PyObject) -> PyResult<SockAddr> {
     let encoded = match address.downcast_ref::<PyStr>() {
         Some(path) => encode(vm.fsencode(path)?.as_bytes()),
-        None => encode(&ArgBytesLike::try_from_borrowed_object(vm, address)?.borrow_buf()),
+        None => encode(&ReadMemory::try_from_borrowed_object(vm, address)?.borrow()),
     };
     encoded.ok_or_else(|| vm.new_os_error("AF_UNIX path too long".to_owned()))
 }
