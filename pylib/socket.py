@@ -679,7 +679,16 @@ def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
     and `proto` narrow the choice unless 0; `flags` are AI_* ones. canonname is
     empty unless AI_CANONNAME asks for it.
     """
-    return _members(_socket.getaddrinfo(host, port, family, type, proto, flags))
+    return _look_up(_family_members, _kind_members, host, port, family, type, proto, flags)
+
+
+def _look_up(families, kinds, *question):
+    return _members(_socket.getaddrinfo(*question))
+
+
+if hasattr(_socket, "_getaddrinfo"):
+    # The same without Python code for every address.
+    _look_up = _socket._getaddrinfo
 
 
 def _members(found):

@@ -269,6 +269,6 @@ pub(crate) mod classes {
 
     fn answered(vm: &VirtualMachine, answer: Answer) -> PyResult<PyObjectRef> {
         let list = answer.map_err(|error| name_errors::gaierror(vm, &error))?;
-        Ok(vm.ctx.new_list(answer_tuples(vm, list)?).into())
+        Ok(vm.ctx.new_list(answer_tuples(vm, list, None)?).into())
     }
 }

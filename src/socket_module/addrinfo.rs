@@ -3,8 +3,8 @@
 use std::{ffi::CString, net::SocketAddr};
 
 use rustpython_vm::{
-    AsObject, FromArgs, PyObject, PyObjectRef, PyResult, VirtualMachine,
-    builtins::{PyBytes, PyStr, PyStrRef},
+    AsObject, FromArgs, Py, PyObject, PyObjectRef, PyResult, VirtualMachine,
+    builtins::{PyBytes, PyDict, PyDictRef, PyStr, PyStrRef},
 };
 use socket2::SockAddr;
 
@@ -12,7 +12,10 @@ use super::{
     integers::CInt,
     names::{eai, encode_idna},
 };
-use crate::dns::{AddrInfo, Hints, numeric};
+use crate::{
+    dns::{AddrInfo, Hints, numeric},
+    sockaddr::inet::Quad,
+};
 
 /// The arguments of `getaddrinfo`.
 #[derive(FromArgs)]
@@ -88,8 +91,12 @@ fn getaddrinfo_host(vm: &VirtualMachine, host: &PyObject) -> PyResult<Option<Vec
 
 fn getaddrinfo_service(vm: &VirtualMachine, port: &PyObject) -> PyResult<Option<Vec<u8>>> {
     if let Some(number) = port.try_index_opt(vm) {
-        // Whatever its size: the range is the resolver's to judge.
-        Ok(Some(number?.as_object().str(vm)?.as_bytes().to_vec()))
+        let number = number?;
+        Ok(Some(match i64::try_from(number.as_bigint()) {
+            Ok(number) => number.to_string().into_bytes(),
+            // Whatever its size: the range is the resolver's to judge.
+            Err(_) => number.as_object().str(vm)?.as_bytes().to_vec(),
+        }))
     } else if let Some(text) = port.downcast_ref::<PyStr>() {
         Ok(Some(text.try_as_utf8(vm)?.as_str().into()))
     } else if let Some(bytes) = port.downcast_ref::<PyBytes>() {
@@ -101,22 +108,57 @@ fn getaddrinfo_service(vm: &VirtualMachine, port: &PyObject) -> PyResult<Option<
     }
 }
 
-/// The list that `getaddrinfo` returns, with plain numbers for families and types.
+/// The members of the enumerations `AddressFamily` and `SocketKind`, by their numbers.
+pub(crate) struct Members {
+    pub(crate) families: PyDictRef,
+    pub(crate) kinds: PyDictRef,
+}
+
+impl Members {
+    fn of(members: &Py<PyDict>, number: i32, vm: &VirtualMachine) -> PyResult {
+        let number: PyObjectRef = vm.ctx.new_int(number).into();
+        let member = members.get_item_opt(&*number, vm)?;
+        Ok(member.unwrap_or(number))
+    }
+}
+
+/// The list that `getaddrinfo` returns, with plain numbers for families and types if there are no `members`.
 pub(crate) fn answer_tuples(
     vm: &VirtualMachine,
     answers: Vec<AddrInfo>,
+    members: Option<&Members>,
 ) -> PyResult<Vec<PyObjectRef>> {
-    let tuple = |info: AddrInfo| {
-        let items = vec![
-            vm.ctx.new_int(info.family).into(),
-            vm.ctx.new_int(info.socktype).into(),
-            vm.ctx.new_int(info.protocol).into(),
-            decode(vm, info.canonical_name.unwrap_or_default())?.into(),
-            address_tuple(vm, &info.address),
-        ];
-        Ok(vm.ctx.new_tuple(items).into())
-    };
-    answers.into_iter().map(tuple).collect()
+    // One address comes with each type of socket, one after the other.
+    let mut last: Option<(SockAddr, PyObjectRef)> = None;
+    let mut tuples = Vec::with_capacity(answers.len());
+    for info in answers {
+        let address = match &last {
+            Some((address, tuple)) if *address == info.address => tuple.clone(),
+            _ => {
+                let tuple = address_tuple(vm, &info.address);
+                last = Some((info.address, tuple.clone()));
+                tuple
+            }
+        };
+        let (family, kind) = match members {
+            Some(Members { families, kinds }) => (
+                Members::of(families, info.family, vm)?,
+                Members::of(kinds, info.socktype, vm)?,
+            ),
+            None => (
+                vm.ctx.new_int(info.family).into(),
+                vm.ctx.new_int(info.socktype).into(),
+            ),
+        };
+        let name = match info.canonical_name {
+            Some(name) => decode(vm, name)?.into(),
+            None => vm.ctx.empty_str.to_owned().into(),
+        };
+        let protocol = vm.ctx.new_int(info.protocol).into();
+        let items = vec![family, kind, protocol, name, address];
+        tuples.push(vm.ctx.new_tuple(items).into());
+    }
+    Ok(tuples)
 }
 
 /// Text of the C library, which CPython takes for UTF-8.
@@ -136,7 +178,7 @@ fn address_tuple(vm: &VirtualMachine, address: &SockAddr) -> PyObjectRef {
     let ctx = &vm.ctx;
     let items = match address.as_socket() {
         Some(SocketAddr::V4(v4)) => vec![
-            ctx.new_str(v4.ip().to_string()).into(),
+            ctx.new_str(Quad::new(*v4.ip()).as_str()).into(),
             ctx.new_int(v4.port()).into(),
         ],
         Some(SocketAddr::V6(v6)) => vec![

@@ -176,14 +176,14 @@ pub(crate) mod functions {
     use futures_util::FutureExt;
     use rustpython_vm::{
         FromArgs, PyObjectRef, PyResult, TryFromObject, VirtualMachine,
-        builtins::{PyStr, PyStrRef, PyTuple, PyTypeRef},
+        builtins::{PyDictRef, PyStr, PyStrRef, PyTuple, PyTypeRef},
         function::OptionalArg,
     };
     use socket2::SockAddr;
 
     use super::{
         super::{
-            addrinfo::{GetAddrInfoArgs, answer_tuples, decode},
+            addrinfo::{GetAddrInfoArgs, Members, answer_tuples, decode},
             integers::{CInt, Masked},
             name_errors, resolvers,
         },
@@ -191,7 +191,7 @@ pub(crate) mod functions {
     };
     use crate::{
         blocking_bridge::block_on,
-        dns::{self, Hints, HostEntry, HostError},
+        dns::{self, AddrInfo, Hints, HostEntry, HostError},
         errors,
     };
 
@@ -207,10 +207,25 @@ pub(crate) mod functions {
 
     #[pyfunction]
     fn getaddrinfo(args: GetAddrInfoArgs, vm: &VirtualMachine) -> PyResult<Vec<PyObjectRef>> {
+        answer_tuples(vm, answers(args, vm)?, None)
+    }
+
+    /// `getaddrinfo` with members of enumerations, which it takes from these two dictionaries.
+    #[pyfunction]
+    fn _getaddrinfo(
+        families: PyDictRef,
+        kinds: PyDictRef,
+        args: GetAddrInfoArgs,
+        vm: &VirtualMachine,
+    ) -> PyResult<Vec<PyObjectRef>> {
+        let members = Members { families, kinds };
+        answer_tuples(vm, answers(args, vm)?, Some(&members))
+    }
+
+    fn answers(args: GetAddrInfoArgs, vm: &VirtualMachine) -> PyResult<Vec<AddrInfo>> {
         let question = args.question(vm)?;
         question.audit(vm)?;
-        let answers = resolve(vm, question.host, question.service, question.hints)?;
-        answer_tuples(vm, answers)
+        resolve(vm, question.host, question.service, question.hints)
     }
 
     #[pyfunction]

@@ -9,7 +9,7 @@ use super::{
     arguments,
     host::{Host, checked_port, port_argument},
 };
-use crate::sockaddr::inet::{Fields, decode, encode};
+use crate::sockaddr::inet::{Fields, Quad, decode, encode};
 
 pub(super) fn parse(vm: &VirtualMachine, address: &PyObject, caller: &str) -> PyResult<SockAddr> {
     let what = format_args!("{caller}(): AF_INET");
@@ -24,7 +24,8 @@ pub(super) fn parse(vm: &VirtualMachine, address: &PyObject, caller: &str) -> Py
 }
 
 pub(super) fn to_python(vm: &VirtualMachine, fields: Fields) -> PyObjectRef {
-    vm.new_tuple((fields.ip.to_string(), fields.port)).into()
+    vm.new_tuple((Quad::new(fields.ip).as_str(), fields.port))
+        .into()
 }
 
 /// The address of a dotted quad. Shorter and non-decimal forms such as `127.1` are left to the look-up.
