@@ -43,7 +43,7 @@ impl PartialEq for DriverHandle {
 #[derive(Default)]
 struct Mode {
     borrowers: u32,
-    /// Meaningful while there are borrowers.
+    /// Of any meaning while there are borrowers only; without, as it was known last.
     nonblocking: bool,
 }
 
@@ -221,9 +221,17 @@ impl Source {
     pub fn set_nonblocking(&self, nonblocking: bool) -> Option<io::Result<()>> {
         self.inner.with_fd(|fd| {
             let mut mode = self.inner.mode.lock();
+            let borrowed = mode.borrowers > 0;
+            // Likely as it was: to look is cheaper than to set it again.
+            if mode.nonblocking == nonblocking
+                && !borrowed
+                && system::is_nonblocking(fd)? == nonblocking
+            {
+                return Ok(());
+            }
             mode.nonblocking = nonblocking;
             // The last borrower gives the descriptor back in the mode that it finds here.
-            system::set_nonblocking(fd, nonblocking || mode.borrowers > 0)
+            system::set_nonblocking(fd, nonblocking || borrowed)
         })
     }
 
