@@ -143,5 +143,43 @@ class ScarceDescriptors(SocketTestCase):
         self.assertEqual(done.stdout.split(), [str(wanted), str(wanted)], done.stderr)
 
 
+STACKS = """\
+import os, threading, warnings
+
+class Endless:
+    def __repr__(self):
+        return repr(self)
+
+def overflow():
+    try:
+        repr(Endless())
+    except RecursionError:
+        return True
+
+def in_a_fork():
+    warnings.simplefilter("ignore")
+    child = os.fork()
+    if child == 0:
+        os._exit(17 if overflow() else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 17
+
+def in_a_thread(call):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(call()))
+    thread.start()
+    thread.join()
+    return results == [True]
+
+print(overflow(), in_a_thread(overflow), overflow(), in_a_fork(), in_a_thread(in_a_fork), in_a_thread(overflow))
+"""
+
+
+class Stacks(SocketTestCase):
+    def test_every_thread_knows_the_end_of_its_own(self):
+        # The interpreter keeps what it once knew of the main thread's: see `pthread_getattr_np` in the program.
+        done = run_python("-c", STACKS)
+        self.assertEqual(done.stdout.split(), ["True"] * 6, done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()
