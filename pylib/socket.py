@@ -104,6 +104,7 @@ class socket(_socket.socket):
         __slots__ = ["__weakref__"]
         family = _socket.socket._family_member
         type = _socket.socket._type_member
+        close = _socket.socket._close
     else:
         __slots__ = ["__weakref__", "_io_refs", "_closed"]
 
@@ -137,6 +138,16 @@ class socket(_socket.socket):
         def type(self):
             """The socket type, as a member of SocketKind where it has one."""
             return _intenum_converter(super().type, SocketKind)
+
+        def close(self):
+            """close(): end the use of this socket.
+
+            The descriptor is closed as soon as no file object from makefile() is
+            open any more. Closing twice does nothing.
+            """
+            self._closed = True
+            if self._io_refs <= 0:
+                self._real_close()
 
     def __enter__(self):
         """Return the socket itself; the `with` block closes it at its end."""
@@ -325,16 +336,6 @@ class socket(_socket.socket):
         # The default argument outlives the module's globals, which are gone
         # when a socket is finalised late in the interpreter's shutdown.
         _ss.close(self)
-
-    def close(self):
-        """close(): end the use of this socket.
-
-        The descriptor is closed as soon as no file object from makefile() is
-        open any more. Closing twice does nothing.
-        """
-        self._closed = True
-        if self._io_refs <= 0:
-            self._real_close()
 
     def detach(self):
         """detach() -> the descriptor, which stays open and is now the caller's to close.
@@ -671,6 +672,10 @@ def create_server(
     return server
 
 
+# A program may put a function of its own in its place.
+_own_getaddrinfo = _socket.getaddrinfo if hasattr(_socket, "_getaddrinfo") else None
+
+
 def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
     """getaddrinfo(host, port, ...) -> the addresses to reach a service at, best first.
 
@@ -679,16 +684,12 @@ def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
     and `proto` narrow the choice unless 0; `flags` are AI_* ones. canonname is
     empty unless AI_CANONNAME asks for it.
     """
-    return _look_up(_family_members, _kind_members, host, port, family, type, proto, flags)
-
-
-def _look_up(families, kinds, *question):
-    return _members(_socket.getaddrinfo(*question))
-
-
-if hasattr(_socket, "_getaddrinfo"):
-    # The same without Python code for every address.
-    _look_up = _socket._getaddrinfo
+    if _socket.getaddrinfo is _own_getaddrinfo:
+        # The same as below, but without Python code for every address.
+        return _socket._getaddrinfo(
+            _family_members, _kind_members, host, port, family, type, proto, flags
+        )
+    return _members(_socket.getaddrinfo(host, port, family, type, proto, flags))
 
 
 def _members(found):
@@ -700,7 +701,7 @@ def _members(found):
 
 
 if hasattr(_socket, "_register_face"):
-    _socket._register_face(socket, AddressFamily, SocketKind)
+    _socket._register_face(socket, AddressFamily, SocketKind, socket._real_close)
 
 import _reactor_asyncio
 

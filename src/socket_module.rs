@@ -83,8 +83,9 @@ pub(crate) mod _socket {
         class: PyTypeRef,
         families: PyObjectRef,
         kinds: PyObjectRef,
+        close: PyObjectRef,
         vm: &VirtualMachine,
     ) -> PyResult<()> {
-        socket_type::register_face(&class, families, kinds, vm)
+        socket_type::register_face(&class, [families, kinds, close], vm)
     }
 }

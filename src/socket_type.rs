@@ -590,6 +590,21 @@ impl PySocket {
         zelf.closed.store(closed, Ordering::Relaxed);
     }
 
+    /// End the use of this socket. The descriptor is closed as soon as no file object from makefile() is open any more. Closing
+    /// twice does nothing.
+    #[pymethod]
+    fn _close(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<(), Failure> {
+        zelf.closed.store(true, Ordering::Relaxed);
+        if zelf.io_refs.load(Ordering::Relaxed) > 0 {
+            return Ok(());
+        }
+        if face::has_own_close(zelf, vm) {
+            vm.call_method(zelf.as_object(), "_real_close", ())?;
+            return Ok(());
+        }
+        zelf.close_source(vm)
+    }
+
     /// The family as a member of the enumeration of the Python class, or as an integer.
     #[pygetset]
     fn _family_member(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult {

@@ -11,26 +11,28 @@ use rustpython_vm::{
 
 use super::PySocket;
 
-/// The attribute of the Python class that holds its two enumerations.
-const ENUMERATIONS: &str = "_enumerations";
+/// The attribute of the Python class that holds its two enumerations and its own way to close.
+const FACE: &str = "_face";
 
+/// What is where in it.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     Family,
     Type,
 }
 
-/// `_socket._register_face(class, AddressFamily, SocketKind)`.
+const CLOSE: usize = 2;
+
+/// `_socket._register_face(class, AddressFamily, SocketKind, class._real_close)`.
 pub(crate) fn register(
     class: &Py<PyType>,
-    families: PyObjectRef,
-    kinds: PyObjectRef,
+    face: [PyObjectRef; CLOSE + 1],
     vm: &VirtualMachine,
 ) -> PyResult<()> {
-    let enumerations = vm.ctx.new_tuple(vec![families, kinds]);
+    let face = vm.ctx.new_tuple(face.into());
     class
         .as_object()
-        .set_attr(vm.ctx.intern_str(ENUMERATIONS), enumerations, vm)
+        .set_attr(vm.ctx.intern_str(FACE), face, vm)
 }
 
 /// The class that derives from `_socket.socket` directly: connections are of it, also those that a subclass's
@@ -45,10 +47,21 @@ pub(super) fn class_of(socket: &Py<PySocket>) -> PyTypeRef {
         .unwrap_or_else(|| native.to_owned())
 }
 
+/// Whether `_real_close` may be another than the Python class's: a subclass's, or the object's own.
+pub(super) fn has_own_close(socket: &Py<PySocket>, vm: &VirtualMachine) -> bool {
+    let class = socket.class();
+    let face = class.get_attr(vm.ctx.intern_str(FACE));
+    let known = face
+        .as_ref()
+        .and_then(|face| face.downcast_ref::<PyTuple>()?.as_slice().get(CLOSE));
+    let found = class.get_attr(vm.ctx.intern_str("_real_close"));
+    let is_known = matches!((&found, known), (Some(found), Some(known)) if found.is(known));
+    !is_known || socket.as_object().dict().is_some()
+}
+
 /// Whether the socket's class derives from the Python class.
 pub(super) fn is_derived(socket: &Py<PySocket>, vm: &VirtualMachine) -> bool {
-    let enumerations = vm.ctx.intern_str(ENUMERATIONS);
-    socket.class().get_attr(enumerations).is_some()
+    socket.class().get_attr(vm.ctx.intern_str(FACE)).is_some()
 }
 
 /// The family or type as a member of its enumeration; an integer where it has none.
@@ -61,12 +74,10 @@ pub(super) fn member(socket: &Py<PySocket>, kind: Kind, vm: &VirtualMachine) -> 
         return Ok(member.clone());
     }
     let value: PyObjectRef = vm.ctx.new_int(value.load(Ordering::Relaxed)).into();
-    let enumerations = socket
-        .as_object()
-        .get_attr(vm.ctx.intern_str(ENUMERATIONS), vm)?;
-    let enumeration = enumerations
+    let face = socket.as_object().get_attr(vm.ctx.intern_str(FACE), vm)?;
+    let enumeration = face
         .downcast_ref::<PyTuple>()
-        .and_then(|enumerations| enumerations.as_slice().get(kind as usize).cloned());
+        .and_then(|face| face.as_slice().get(kind as usize).cloned());
     let member = match enumeration {
         Some(enumeration) => match enumeration.call((value.clone(),), vm) {
             Ok(member) => member,
