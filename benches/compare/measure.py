@@ -6,8 +6,6 @@ A case is a function that takes a `Bench` and returns a `Figure`. It runs in a p
 import collections
 import os
 import resource
-import statistics
-import subprocess
 import sys
 import time
 
@@ -32,6 +30,11 @@ Figure = collections.namedtuple("Figure", "value cpu unit")
 Case = collections.namedtuple("Case", "name function cpus")
 
 CASES = {}
+
+
+def median(values):
+    """The middle one, or the upper of two. (The module `statistics` takes longer to import than a case to run.)"""
+    return sorted(values)[len(values) // 2]
 
 
 def case(cpus=ONE):
@@ -84,9 +87,9 @@ class Bench:
         done = [batch(count) for _ in range(batches)]
         operation = 1e6 / (count * each)
         return Figure(
-            statistics.median(elapsed for elapsed, _ in done) * operation,
+            median([elapsed for elapsed, _ in done]) * operation,
             # Not the median: a clock that ticks coarsely has nothing to say of one short batch.
-            statistics.mean(cpu for _, cpu in done) * operation,
+            sum(cpu for _, cpu in done) / len(done) * operation,
             "\N{MICRO SIGN}s",
         )
 
@@ -103,6 +106,9 @@ class Peer:
     """
 
     def __init__(self, own=False):
+        # Only cases with another side pay for this import.
+        import subprocess
+
         interpreter = sys.executable if own else os.environ.get("BENCH_PEER", sys.executable)
         self.process = subprocess.Popen(
             [interpreter, "-W", "ignore", os.path.join(HERE, "peer.py")],

@@ -6,7 +6,6 @@ side's. `tcp_processes`: the other side is another process of the same interpret
 
 import os
 import socket
-import tempfile
 import threading
 import time
 from itertools import repeat
@@ -107,6 +106,9 @@ def tcp_native_with_timeout(bench):
 
 @case(ALL)
 def unix_native(bench):
+    # Only this case pays for the import.
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder, Peer() as peer:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.connect(peer.ask("echo_unix", os.path.join(folder, "s")))

@@ -1,11 +1,10 @@
 """What it takes until a program runs."""
 
 import os
-import statistics
 import subprocess
 import sys
 
-from measure import Figure, case
+from measure import Figure, case, median
 
 ROUNDS = 10
 
@@ -38,7 +37,7 @@ def imported(bench, module):
         elapsed, cpu = map(float, output.split())
         wall.append(elapsed * 1e6)
         used.append(cpu * 1e6)
-    return Figure(statistics.median(wall), statistics.median(used), "\N{MICRO SIGN}s")
+    return Figure(median(wall), median(used), "\N{MICRO SIGN}s")
 
 
 @case()
