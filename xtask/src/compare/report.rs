@@ -141,12 +141,15 @@ pub fn targets(judged: &[Judged]) -> String {
         };
         let _ = writeln!(
             text,
-            "| `{}`{quantity} | {} | {} | {:.2} | {} | {} |",
+            "| `{}`{quantity} | {} | {} | {:.2} | {} | {} | {} |",
             target.case,
             cpus(target.cpus),
             target.against,
             target.at_most,
             spread(target.reached),
+            target
+                .reached_cpu
+                .map_or_else(|| "-".into(), |ratio| format!("{:.2}", ratio.median)),
             if target.met { "met" } else { "**missed**" }
         );
     }

@@ -108,6 +108,8 @@ pub struct Judged {
     pub against: String,
     pub at_most: f64,
     pub reached: Ratio,
+    /// The ratio of the processor times, to tell a busy machine from a slow program.
+    pub reached_cpu: Option<Ratio>,
     pub met: bool,
 }
 
@@ -115,21 +117,15 @@ pub struct Judged {
 pub fn judge(results: &[RowResult]) -> Vec<Judged> {
     let judge = |target: &Target| {
         let result = results::find(results, target.case, target.cpus)?;
-        let (against, reached) = match target.against {
-            Against::Role(role) => (
-                format!("{role:?}").to_lowercase(),
-                result.ratio(role, target.quantity),
-            ),
+        let ours = result.series(Role::Ours)?;
+        let (against, theirs) = match target.against {
+            Against::Role(role) => (format!("{role:?}").to_lowercase(), result.series(role)?),
             Against::Case(other) => {
-                let other_result = results::find(results, other, target.cpus)?;
-                let (ours, theirs) = (result.series(Role::Ours)?, other_result.series(Role::Ours)?);
-                (
-                    other.to_owned(),
-                    results::ratio(ours, theirs, target.quantity),
-                )
+                let result = results::find(results, other, target.cpus)?;
+                (other.to_owned(), result.series(Role::Ours)?)
             }
         };
-        let reached = reached?;
+        let reached = results::ratio(ours, theirs, target.quantity)?;
         Some(Judged {
             case: target.case,
             cpus: target.cpus,
@@ -138,6 +134,7 @@ pub fn judge(results: &[RowResult]) -> Vec<Judged> {
             at_most: target.at_most,
             met: reached.median <= target.at_most,
             reached,
+            reached_cpu: results::ratio(ours, theirs, Quantity::Cpu),
         })
     };
     TARGETS.iter().filter_map(judge).collect()
