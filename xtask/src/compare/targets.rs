@@ -144,6 +144,24 @@ pub fn judge(results: &[RowResult]) -> Vec<Judged> {
 mod tests {
     use super::{super::results::tests::row, *};
 
+    /// A target of a case that nobody runs would never be missed.
+    #[test]
+    fn targets_are_about_cases() {
+        for target in &TARGETS {
+            let mut names = vec![target.case];
+            if let Against::Case(other) = target.against {
+                names.push(other);
+            }
+            for name in names {
+                let (module, function) = name.split_once('.').unwrap();
+                let path = format!("../benches/compare/{module}.py");
+                let source = std::fs::read_to_string(&path).unwrap();
+                let definition = format!("\ndef {function}(bench):");
+                assert!(source.contains(&definition), "{path} has no {function}");
+            }
+        }
+    }
+
     #[test]
     fn each_target_is_judged_by_its_own_figures() {
         let results = [
