@@ -25,6 +25,15 @@ pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((one.into(), other.into()))
 }
 
+/// A TCP socket that is neither bound nor connected.
+pub fn tcp_socket() -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+    // SAFETY: takes numbers only.
+    let fd = checked_int(unsafe { libc::socket(libc::AF_INET, kind, 0) })?;
+    // SAFETY: a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 pub fn send(fd: impl AsFd, data: &[u8]) -> io::Result<usize> {
     // SAFETY: reads at most `len` bytes of the slice, which is valid for that many.
     checked(unsafe { libc::send(number(&fd), data.as_ptr().cast(), data.len(), 0) })
