@@ -173,6 +173,7 @@ suites! {
     socket_type: 200,
     address_families: 200,
     kernel_families: 400,
+    bench_cases: 300,
     stdlib_programs: 600,
     tls_curl: 200,
     tls_openssl: 300,

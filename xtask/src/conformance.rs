@@ -1,6 +1,6 @@
 //! CPython's own network suites under `reactor-python`, held against CPython itself. For users: `docs/conformance.md`.
 
-mod cpython;
+pub(crate) mod cpython;
 mod expected;
 mod process;
 mod suites;

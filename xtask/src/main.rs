@@ -1,5 +1,6 @@
 //! Chores of the project, run by Cargo's aliases: see `.cargo/config.toml`.
 
+mod compare;
 mod conformance;
 mod fuzz;
 
@@ -149,9 +150,7 @@ fn verify() -> Result<(), u8> {
     conformance(&[])
 }
 
-/// Builds the interpreter and runs CPython's suites with it.
-fn conformance(arguments: &[&str]) -> Result<(), u8> {
-    let target = enter_root()?;
+fn build_interpreter() -> Result<(), u8> {
     Check::new(&[
         "build",
         "--release",
@@ -159,11 +158,31 @@ fn conformance(arguments: &[&str]) -> Result<(), u8> {
         "--bin",
         "reactor-python",
     ])
-    .run()?;
+    .run()
+}
+
+/// Builds the interpreter and runs CPython's suites with it.
+fn conformance(arguments: &[&str]) -> Result<(), u8> {
+    let target = enter_root()?;
+    build_interpreter()?;
     conformance::check(&target, arguments).map_err(|reason| {
         eprintln!("conformance: {reason}");
         1
     })
+}
+
+/// Builds the interpreter, if none is named, and compares it with others.
+fn bench_compare(words: &[&str]) -> Result<(), u8> {
+    let refuse = |reason| {
+        eprintln!("bench-compare: {reason}");
+        1
+    };
+    let arguments = compare::Arguments::parse(words).map_err(refuse)?;
+    let target = enter_root()?;
+    if arguments.ours.is_none() {
+        build_interpreter()?;
+    }
+    compare::compare(&arguments, &target.join("release/reactor-python")).map_err(refuse)
 }
 
 fn main() -> ExitCode {
@@ -185,8 +204,14 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(code) => ExitCode::from(code),
         },
+        ["bench-compare", words @ ..] => match bench_compare(words) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(code) => ExitCode::from(code),
+        },
         _ => {
-            eprintln!("usage: cargo verify | cargo conformance [module...]");
+            eprintln!(
+                "usage: cargo verify | cargo conformance [module...] | cargo bench-compare [option...]"
+            );
             ExitCode::from(2)
         }
     }

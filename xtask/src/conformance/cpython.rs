@@ -60,7 +60,7 @@ fn names_a_version(name: &str) -> bool {
 }
 
 /// Programs that may be a fitting CPython: the one that `REACTOR_TEST_CPYTHON` names, else all that are found.
-fn candidates() -> Vec<PathBuf> {
+pub(crate) fn candidates() -> Vec<PathBuf> {
     if let Some(named) = env::var_os("REACTOR_TEST_CPYTHON").filter(|named| !named.is_empty()) {
         return vec![named.into()];
     }
