@@ -22,7 +22,7 @@ import io
 import os
 import sys
 from enum import IntEnum, IntFlag
-from operator import index as _index
+from _operator import index as _index
 
 import _socket
 from _socket import *
