@@ -4,6 +4,9 @@
 //! It does so where that pays and harms nobody: [`Policy`] is one thread's experience, [`Contention`] the process's,
 //! [`Spinners`] bounds how many poll at once, and with one processor nobody does.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     cell::Cell,
     env,
@@ -205,6 +208,14 @@ fn processors(now: Duration) -> usize {
     count
 }
 
+/// Half of what would be idle else, and none where it is the processor that the answer needs.
+fn threads_that_may_poll(now: Duration) -> usize {
+    match processors(now) {
+        0 | 1 => 0,
+        processors => processors / 2,
+    }
+}
+
 /// The process's share of the processors: a control group may limit the time that it gets. Looked up once, as it reads files.
 fn share() -> usize {
     static SHARE: AtomicUsize = AtomicUsize::new(0);
@@ -264,9 +275,8 @@ pub(super) fn poll_before_sleep<R>(
     if !allowed {
         return Err(sleep);
     }
-    let processors = processors(begin);
     let generation = process::generation();
-    if processors < 2 || !SPINNERS.enter(generation, processors / 2) {
+    if !SPINNERS.enter(generation, threads_that_may_poll(begin)) {
         return Err(sleep);
     }
     let found = poll_for(begin, length, &mut poll);
@@ -299,4 +309,29 @@ fn poll_for<R>(
         // To whoever wants this processor: the thread that the answer comes from, maybe.
         thread::yield_now();
     }
+}
+
+/// Has the calling thread poll before its next sleep, if it may poll at all.
+#[cfg(test)]
+pub(super) fn eager() {
+    update(|policy| {
+        policy.hit();
+        policy.slept_shortly();
+    });
+    CONTENTION.until.store(0, Ordering::Relaxed);
+}
+
+/// How many threads poll now.
+#[cfg(test)]
+pub(super) fn polling() -> usize {
+    SPINNERS
+        .count(process::generation())
+        .try_into()
+        .unwrap_or(usize::MAX)
+}
+
+/// How many may.
+#[cfg(test)]
+pub(super) fn limit() -> usize {
+    threads_that_may_poll(system::monotonic())
 }

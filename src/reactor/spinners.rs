@@ -40,6 +40,12 @@ impl Spinners {
         self.update(generation, |count| count.checked_sub(1));
     }
 
+    /// How many are in.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn count(&self, generation: u32) -> u64 {
+        seen_by(generation, self.0.load(Ordering::Relaxed))
+    }
+
     // Relaxed: the word guards no other memory.
     fn update(&self, generation: u32, next: impl Fn(u64) -> Option<u64>) -> bool {
         self.0
