@@ -85,7 +85,10 @@ pub use self::{
 };
 #[cfg(all(not(loom), feature = "python"))]
 pub(crate) use self::{
-    driver::poke_signal_target, park::poll_or_park_for_signals, system::eventfd,
+    busy_poll::{let_others_run, others_have_answered},
+    driver::poke_signal_target,
+    park::poll_or_park_for_signals,
+    system::eventfd,
 };
 pub use wait_list::Direction;
 

@@ -11,7 +11,7 @@ use std::{
     cell::Cell,
     env,
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
-    thread,
+    thread::{self, LocalKey},
     time::{Duration, Instant},
 };
 
@@ -133,7 +133,10 @@ impl Policy {
 }
 
 thread_local! {
+    /// Of polls.
     static POLICY: Cell<Policy> = const { Cell::new(Policy::NEW) };
+    /// Of [`let_others_run`].
+    static YIELDS: Cell<Policy> = const { Cell::new(Policy::NEW) };
     /// How many processors the thread has, and when that was asked for.
     static PROCESSORS: Cell<(usize, Duration)> = const { Cell::new((0, Duration::ZERO)) };
 }
@@ -243,15 +246,23 @@ impl BeforeSleep {
         if let Some((since, budget)) = self.0
             && system::monotonic().saturating_sub(since) < budget
         {
-            update(Policy::slept_shortly);
+            update(&POLICY, Policy::slept_shortly);
         }
     }
 }
 
-fn update(change: impl FnOnce(&mut Policy)) {
-    let mut policy = POLICY.get();
-    change(&mut policy);
-    POLICY.set(policy);
+type ThreadPolicy = LocalKey<Cell<Policy>>;
+
+fn update(policy: &'static ThreadPolicy, change: impl FnOnce(&mut Policy)) {
+    let mut changed = policy.get();
+    change(&mut changed);
+    policy.set(changed);
+}
+
+fn allows(policy: &'static ThreadPolicy, now: Duration) -> bool {
+    let mut allowed = false;
+    update(policy, |policy| allowed = policy.allows(now));
+    allowed && CONTENTION.allows(now)
 }
 
 /// Calls `poll` until it returns something, for as long as that is likely to pay, and not beyond `deadline`. What it
@@ -269,10 +280,7 @@ pub(super) fn poll_before_sleep<R>(
     }
     let begin = system::monotonic();
     let sleep = BeforeSleep(Some((begin, budget)));
-    let mut policy = POLICY.get();
-    let allowed = policy.allows(begin) && CONTENTION.allows(begin);
-    POLICY.set(policy);
-    if !allowed {
+    if !allows(&POLICY, begin) {
         return Err(sleep);
     }
     let generation = process::generation();
@@ -290,31 +298,66 @@ fn poll_for<R>(
     poll: &mut impl FnMut() -> Option<R>,
 ) -> Option<R> {
     let end = begin + length;
-    let mut yielded = begin;
+    let mut before = begin;
     loop {
-        if let Some(found) = poll() {
-            update(Policy::hit);
-            return Some(found);
-        }
         let now = system::monotonic();
-        let lost = now.saturating_sub(yielded) > LOST;
-        if lost {
-            CONTENTION.lost(now);
+        let lost = lost_processor(before, now);
+        let found = poll();
+        if found.is_some() && !lost {
+            update(&POLICY, Policy::hit);
+            return found;
         }
         if lost || now >= end {
-            update(|policy| policy.missed(now));
-            return None;
+            update(&POLICY, |policy| policy.missed(now));
+            return found;
         }
-        yielded = now;
+        before = now;
         // To whoever wants this processor: the thread that the answer comes from, maybe.
         thread::yield_now();
+    }
+}
+
+/// Whether a thread at work had the processor since `before`. Then nobody yields for a while: that thread keeps the processor to
+/// the end of its time, whereas a sleeper that is woken would have got it at once.
+fn lost_processor(before: Duration, now: Duration) -> bool {
+    let lost = now.saturating_sub(before) > LOST;
+    if lost {
+        CONTENTION.lost(now);
+    }
+    lost
+}
+
+/// With a single processor, which polls would only keep from the answer's thread, there is this instead: the others that are
+/// ready run, before a call sleeps that would have to wait.
+///
+/// True when they have run, for as long as that is likely to pay: then the call is worth another try, and
+/// [`others_have_answered`] is to be told of how that went.
+pub(crate) fn let_others_run(yield_now: impl FnOnce()) -> bool {
+    if busy_poll().is_zero() {
+        return false;
+    }
+    let begin = system::monotonic();
+    if processors(begin) > 1 || !allows(&YIELDS, begin) {
+        return false;
+    }
+    yield_now();
+    !lost_processor(begin, system::monotonic())
+}
+
+/// See [`let_others_run`].
+pub(crate) fn others_have_answered(answered: bool) {
+    if answered {
+        update(&YIELDS, Policy::hit);
+    } else {
+        let now = system::monotonic();
+        update(&YIELDS, |policy| policy.missed(now));
     }
 }
 
 /// Has the calling thread poll before its next sleep, if it may poll at all.
 #[cfg(test)]
 pub(super) fn eager() {
-    update(|policy| {
+    update(&POLICY, |policy| {
         policy.hit();
         policy.slept_shortly();
     });
