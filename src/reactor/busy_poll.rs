@@ -144,8 +144,8 @@ thread_local! {
 /// The shortest pause of the process. A processor that is given up to others is gone for some milliseconds.
 const SHORT_CONTENTION: Duration = Duration::from_millis(10);
 
-/// The longest: of a loaded machine's time, a fraction of a percent goes to trying again.
-const LONG_CONTENTION: Duration = Duration::from_secs(2);
+/// The longest: on a loaded machine, trying again costs a fraction of a thousandth of the time.
+const LONG_CONTENTION: Duration = Duration::from_secs(10);
 
 /// A thread that yields for longer has lost its processor to one that is at work: such keep it for some milliseconds.
 const LOST: Duration = Duration::from_micros(100);
@@ -172,20 +172,25 @@ impl Contention {
 
     /// A thread that polled has lost its processor to another one.
     fn lost(&self, now: Duration) {
-        let (now, until) = (as_nanoseconds(now), self.until.load(Ordering::Relaxed));
-        let last = self.pause.load(Ordering::Relaxed);
-        // Left alone for as long as it had kept still: begin anew.
-        let last = if now.saturating_sub(until) > last {
-            0
-        } else {
-            last
-        };
-        let pause = (last * 2).clamp(
+        let pause = (self.pause.load(Ordering::Relaxed) * 2).clamp(
             as_nanoseconds(SHORT_CONTENTION),
             as_nanoseconds(LONG_CONTENTION),
         );
         self.pause.store(pause, Ordering::Relaxed);
-        self.until.store(now + pause, Ordering::Relaxed);
+        self.until
+            .store(as_nanoseconds(now).saturating_add(pause), Ordering::Relaxed);
+    }
+
+    /// A thread has polled with success, and nobody wanted its processor. That the time has passed alone says nothing: maybe
+    /// nobody has tried.
+    fn not_lost(&self, now: Duration) {
+        let pause = self.pause.load(Ordering::Relaxed);
+        if pause > 0 {
+            let calm = as_nanoseconds(now).saturating_sub(self.until.load(Ordering::Relaxed));
+            if calm >= pause {
+                self.pause.store(0, Ordering::Relaxed);
+            }
+        }
     }
 }
 
@@ -304,6 +309,7 @@ fn poll_for<R>(
         let lost = lost_processor(before, now);
         let found = poll();
         if found.is_some() && !lost {
+            CONTENTION.not_lost(now);
             update(&POLICY, Policy::hit);
             return found;
         }
@@ -346,10 +352,11 @@ pub(crate) fn let_others_run(yield_now: impl FnOnce()) -> bool {
 
 /// See [`let_others_run`].
 pub(crate) fn others_have_answered(answered: bool) {
+    let now = system::monotonic();
     if answered {
+        CONTENTION.not_lost(now);
         update(&YIELDS, Policy::hit);
     } else {
-        let now = system::monotonic();
         update(&YIELDS, |policy| policy.missed(now));
     }
 }

@@ -101,8 +101,17 @@ fn a_lost_processor_stops_everybody_longer_each_time() {
         assert!(contention.allows(now));
         expected = (expected * 2).min(LONG_CONTENTION);
     }
-    // Long left alone.
-    now += LONG_CONTENTION + SOON;
+    // It has not been calm for as long as that.
+    contention.not_lost(now);
+    contention.lost(now);
+    assert!(!contention.allows(now + LONG_CONTENTION - SOON));
+    // Not for want of trying.
+    now += LONG_CONTENTION * 3;
+    contention.lost(now);
+    assert!(!contention.allows(now + LONG_CONTENTION - SOON));
+    // Calm for long enough: begin anew.
+    now += LONG_CONTENTION * 2;
+    contention.not_lost(now);
     contention.lost(now);
     assert!(!contention.allows(now + SHORT_CONTENTION - SOON));
     assert!(contention.allows(now + SHORT_CONTENTION));
