@@ -136,6 +136,7 @@ thread_local! {
     /// Of polls.
     static POLICY: Cell<Policy> = const { Cell::new(Policy::NEW) };
     /// Of [`let_others_run`].
+    #[cfg(any(feature = "python", test))]
     static YIELDS: Cell<Policy> = const { Cell::new(Policy::NEW) };
     /// How many processors the thread has, and when that was asked for.
     static PROCESSORS: Cell<(usize, Duration)> = const { Cell::new((0, Duration::ZERO)) };
@@ -338,6 +339,7 @@ fn lost_processor(before: Duration, now: Duration) -> bool {
 ///
 /// True when they have run, for as long as that is likely to pay: then the call is worth another try, and
 /// [`others_have_answered`] is to be told of how that went.
+#[cfg(any(feature = "python", test))]
 pub(crate) fn let_others_run(yield_now: impl FnOnce()) -> bool {
     if busy_poll().is_zero() {
         return false;
@@ -351,6 +353,7 @@ pub(crate) fn let_others_run(yield_now: impl FnOnce()) -> bool {
 }
 
 /// See [`let_others_run`].
+#[cfg(any(feature = "python", test))]
 pub(crate) fn others_have_answered(answered: bool) {
     let now = system::monotonic();
     if answered {
@@ -361,14 +364,20 @@ pub(crate) fn others_have_answered(answered: bool) {
     }
 }
 
-/// Has the calling thread poll before its next sleep, if it may poll at all.
+/// Has the calling thread poll, or let others run, before its next sleep, if it may at all.
 #[cfg(test)]
 pub(super) fn eager() {
-    update(&POLICY, |policy| {
-        policy.hit();
-        policy.slept_shortly();
-    });
+    for policy in [&POLICY, &YIELDS] {
+        update(policy, Policy::hit);
+        update(policy, Policy::slept_shortly);
+    }
     CONTENTION.until.store(0, Ordering::Relaxed);
+}
+
+/// Has polls last longer than any test.
+#[cfg(test)]
+pub(super) fn endless() {
+    BUDGET.store(as_nanoseconds(Duration::from_secs(3600)), Ordering::Relaxed);
 }
 
 /// How many threads poll now.

@@ -7,7 +7,7 @@ use std::{io::Write, pin::pin};
 use super::*;
 use crate::reactor::{
     Step,
-    busy_poll::{self, poll_before_sleep},
+    busy_poll::{self, let_others_run, others_have_answered, poll_before_sleep},
     driver::poke_signal_target,
     park::poll_or_park_for_signals,
     poll_or_park, set_busy_poll,
@@ -20,7 +20,7 @@ fn alone_polling(test_name: &str, test: impl FnOnce()) {
         return;
     }
     alone(module_path!(), test_name, || {
-        set_busy_poll(Duration::from_secs(1));
+        busy_poll::endless();
         test();
     });
 }
@@ -41,6 +41,15 @@ fn polls() -> bool {
         Some(())
     });
     polled
+}
+
+/// Whether this thread lets others run before the next sleep.
+fn yields() -> bool {
+    busy_poll::eager();
+    let mut yielded = false;
+    let worth_it = let_others_run(|| yielded = true);
+    assert_eq!(worth_it, yielded);
+    yielded
 }
 
 /// A wait on a thread of its own, which polls from the beginning.
@@ -153,9 +162,9 @@ fn not_with_a_budget_of_zero() {
 }
 
 #[test]
-fn not_on_a_single_processor() {
-    alone_polling("not_on_a_single_processor", || {
-        assert!(polls());
+fn on_a_single_processor_others_run_instead() {
+    alone_polling("on_a_single_processor_others_run_instead", || {
+        assert!(polls() && !yields());
         // SAFETY: a plain C structure of bits.
         let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
         // SAFETY: reads the thread's set, leaves its first processor in it and gives it back.
@@ -169,6 +178,16 @@ fn not_on_a_single_processor() {
         assert_eq!(pinned, 0);
         // Noticed after a while.
         while polls() {}
+        assert!(yields());
+        // In vain, a few times.
+        busy_poll::eager();
+        for _ in 0..3 {
+            assert!(let_others_run(|| ()));
+            others_have_answered(false);
+        }
+        assert!(!let_others_run(|| ()));
+        set_busy_poll(Duration::ZERO);
+        assert!(!yields());
     });
 }
 
