@@ -13,9 +13,17 @@ use crate::reactor::{
     poll_or_park, set_busy_poll,
 };
 
+/// How many threads may poll.
+fn limit() -> usize {
+    match thread::available_parallelism().map_or(1, usize::from) {
+        1 => 0,
+        processors => (processors / 2).max(1),
+    }
+}
+
 /// Runs `test` where polls last longer than it does, if there are processors for that.
 fn alone_polling(test_name: &str, test: impl FnOnce()) {
-    if busy_poll::limit() == 0 {
+    if limit() == 0 {
         eprintln!("SKIPPED: {test_name}: polls need two processors");
         return;
     }
@@ -194,7 +202,7 @@ fn on_a_single_processor_others_run_instead() {
 #[test]
 fn not_more_threads_than_half_the_processors() {
     alone_polling("not_more_threads_than_half_the_processors", || {
-        let limit = busy_poll::limit();
+        let limit = limit();
         let (source, mut peer) = pair();
         let threads: Vec<_> = (0..limit)
             .map(|_| {
@@ -219,7 +227,7 @@ fn not_more_threads_than_half_the_processors() {
 fn a_child_does_not_count_its_parents_threads() {
     alone_polling("a_child_does_not_count_its_parents_threads", || {
         let (source, mut peer) = pair();
-        let limit = busy_poll::limit();
+        let limit = limit();
         let threads: Vec<_> = (0..limit)
             .map(|_| {
                 let source = Arc::clone(&source);
