@@ -544,6 +544,26 @@ fn wait_list_relinquishes_no_wait() {
 }
 
 #[test]
+fn wait_list_stays_armed_for_who_waits_in_turn() {
+    model(|| {
+        let driver = Driver {
+            waits: Waits::new(),
+            interest: Mutex::new(Interest::default()),
+        };
+        for _ in 0..5 {
+            let id = driver.begin_wait(&Arc::new(Signal::new())).unwrap();
+            driver.waits.list.withdraw(&1, id);
+            // While the thread waits for something else.
+            driver.dispatch();
+            assert!(driver.interest.lock().unwrap().armed);
+        }
+        driver.dispatch();
+        assert!(!driver.interest.lock().unwrap().armed);
+        drop(driver.waits.list.clear());
+    });
+}
+
+#[test]
 fn spinners_are_bounded_and_all_leave() {
     model(|| {
         let spinners = Arc::new(Spinners::new());

@@ -240,13 +240,27 @@ fn who_waits_to_write_is_not_woken_for_ever_by_what_others_read() {
         let drain = thread::spawn(move || {
             until_waiting(&waiting, 1);
             let mut some = [0; 1 << 20];
-            peer.read(&mut some).expect("read");
+            assert!(peer.read(&mut some).expect("read") > 0);
             peer
         });
         block_on(source.writable(), None)
             .expect("no deadline")
             .expect("writable");
-        drain.join().expect("drain");
+        let mut peer = drain.join().expect("drain");
+        // And who waits to read again is told.
+        while source
+            .with_fd(|fd| recv(fd, &mut [0; 64], 0))
+            .expect("open")
+            .is_ok()
+        {}
+        let waiting = Arc::clone(&source);
+        let writer = thread::spawn(move || {
+            until_waiting(&waiting, 1);
+            peer.write_all(b"y").expect("write");
+            peer
+        });
+        assert_eq!(receive(&source, None).expect("received"), b'y');
+        writer.join().expect("writer");
     });
 }
 
