@@ -4,15 +4,24 @@
     create_connection()   connect to whichever address of a host answers first
     explain_resolve()     which way a name would be looked up, and why
     dns_cache_clear()     forget what name servers have answered
+    set_busy_poll()       how long a call may poll before it sleeps
+    get_busy_poll()       what is set
 
-Times are in seconds. docs/deadlines.md and docs/names.md have examples.
+Times are in seconds. docs/deadlines.md and docs/names.md have examples,
+docs/busy-poll.md says what polling is good for.
 """
 
 import socket
 
 import _reactor
 import _socket
-from _reactor import Deadline, deadline, dns_cache_clear
+from _reactor import (
+    Deadline,
+    deadline,
+    dns_cache_clear,
+    get_busy_poll,
+    set_busy_poll,
+)
 
 __all__ = [
     "Deadline",
@@ -20,6 +29,8 @@ __all__ = [
     "deadline",
     "dns_cache_clear",
     "explain_resolve",
+    "get_busy_poll",
+    "set_busy_poll",
 ]
 
 _DEFAULT = socket._GLOBAL_DEFAULT_TIMEOUT

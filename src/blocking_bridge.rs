@@ -17,6 +17,7 @@ use std::{
     io,
     os::fd::BorrowedFd,
     pin::pin,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -31,7 +32,7 @@ pub(crate) use self::{
 };
 use crate::{
     errors,
-    reactor::{Direction, Source, Step},
+    reactor::{self, Direction, Source, Step},
 };
 
 /// Why a blocking call ended without a result. It becomes an exception where the call returns to Python.
@@ -236,15 +237,27 @@ impl<'a> Call<'a> {
         direction: Direction,
         mut attempt: impl FnMut(&Source) -> Option<io::Result<R>>,
     ) -> Result<R, Failure> {
+        let mut others_ran = None;
         loop {
             let seen = self.source.tick(direction);
-            match attempt(self.source)
-                .unwrap_or_else(|| Err(io::Error::from_raw_os_error(libc::EBADF)))
-            {
+            let outcome = attempt(self.source)
+                .unwrap_or_else(|| Err(io::Error::from_raw_os_error(libc::EBADF)));
+            if others_ran == Some(true) {
+                others_ran = Some(false);
+                reactor::others_have_answered(outcome.is_ok());
+            }
+            match outcome {
                 Ok(result) => return Ok(result),
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EINTR) => signals::run_handlers(self.vm)?,
                     Some(libc::EAGAIN) => {
+                        if others_ran.is_none() && direction == Direction::Read {
+                            let ran = self.let_others_run();
+                            others_ran = Some(ran);
+                            if ran {
+                                continue;
+                            }
+                        }
                         self.begin_waiting(libc::EAGAIN)?;
                         self.wait(direction, seen)?;
                     }
@@ -252,6 +265,14 @@ impl<'a> Call<'a> {
                 },
             }
         }
+    }
+
+    /// Whether other threads have run, and an attempt is worth another try before the call waits.
+    ///
+    /// For what others send only. Room to send comes bit by bit, and a wait for it ends when there is a good deal.
+    fn let_others_run(&self) -> bool {
+        let waits = !self.timeout.is_nonblocking() && self.flags & NEVER_WAITS == 0;
+        waits && reactor::let_others_run(|| self.vm.allow_threads(thread::yield_now))
     }
 
     /// Before a call's first wait: fails with `would_block` where CPython does not wait.

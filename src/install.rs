@@ -1,12 +1,12 @@
 //! How an interpreter gets the sockets.
 
-use std::io;
+use std::{io, time::Duration};
 
 use rustpython_vm::{InterpreterBuilder, py_freeze};
 
 #[cfg(feature = "tls")]
 use crate::tls_module;
-use crate::{dns::Resolver, reactor_module, signal_module, socket_module};
+use crate::{dns::Resolver, reactor, reactor_module, signal_module, socket_module};
 
 /// Puts the reactor's sockets into an interpreter.
 pub trait ReactorSockets {
@@ -20,6 +20,12 @@ pub trait ReactorSockets {
     /// [`Resolver::without_names`](crate::dns::Resolver::without_names).
     #[must_use]
     fn with_reactor_sockets_and(self, resolver: Resolver) -> Self;
+
+    /// Sets how long a wait polls at most before it sleeps, up to a second; zero: not at all. For the whole process, whatever
+    /// `REACTOR_BUSY_POLL_US` says; Python code may change it (`reactor.set_busy_poll`). The same as
+    /// [`set_busy_poll`](crate::reactor::set_busy_poll).
+    #[must_use]
+    fn with_busy_poll(self, budget: Duration) -> Self;
 }
 
 impl ReactorSockets for InterpreterBuilder {
@@ -29,6 +35,11 @@ impl ReactorSockets for InterpreterBuilder {
 
     fn with_reactor_sockets_and(self, resolver: Resolver) -> Self {
         install(self, Some(resolver))
+    }
+
+    fn with_busy_poll(self, budget: Duration) -> Self {
+        reactor::set_busy_poll(budget);
+        self
     }
 }
 
@@ -41,9 +52,11 @@ const _: [&str; 3] = [
 
 fn install(builder: InterpreterBuilder, resolver: Option<Resolver>) -> InterpreterBuilder {
     let native = socket_module::module_def(&builder.ctx);
-    let reactor = reactor_module::module_def(&builder.ctx);
+    let module = reactor_module::module_def(&builder.ctx);
+    // Reads the environment while the application has few threads that could change it.
+    let _ = reactor::busy_poll();
     builder
-        .add_native_module(reactor)
+        .add_native_module(module)
         .init_hook(move |vm| {
             socket_module::stock::replace(vm, native);
             socket_module::resolvers::choose(vm, resolver);

@@ -33,6 +33,7 @@
 //! * [`fork_mutex`]: a lock whose contents start afresh in a forked child.
 //! * [`ref_word`]: references and the closed mark of a descriptor, in one atomic word.
 //! * [`parking`]: the hand-shake between a thread about to sleep and those that wake it.
+//! * [`busy_poll`]: whether a thread polls for a while before it sleeps; [`spinners`]: how many do.
 //! * [`driver`]: one epoll set, and the threads' own drivers.
 //! * [`wait_list`]: who waits for one source, on which driver; the event ticks.
 //! * [`source`]: a descriptor and its readiness futures.
@@ -49,6 +50,8 @@ mod alarm;
 #[cfg(not(loom))]
 mod background;
 #[cfg(not(loom))]
+mod busy_poll;
+#[cfg(not(loom))]
 pub(crate) mod connect;
 #[cfg(not(loom))]
 mod driver;
@@ -61,6 +64,7 @@ pub(crate) mod process;
 mod ref_word;
 #[cfg(not(loom))]
 mod source;
+mod spinners;
 mod sync;
 #[cfg(not(loom))]
 mod system;
@@ -71,16 +75,20 @@ pub(crate) use self::{
     alarm::Alarm,
     driver::{blocking_thread, is_polling, not_polling, with_more_descriptors},
 };
-#[cfg(all(not(loom), feature = "python"))]
-pub(crate) use self::{
-    driver::poke_signal_target, park::poll_or_park_for_signals, system::eventfd,
-};
 #[cfg(not(loom))]
 pub use self::{
+    busy_poll::{DEFAULT_BUSY_POLL, LONGEST_BUSY_POLL, busy_poll, set_busy_poll},
     driver::reclaim_idle_drivers,
     park::{Step, TimedOut, block_on, poll_or_park},
     source::{Readiness, Source},
     system::{has_events, recv},
+};
+#[cfg(all(not(loom), feature = "python"))]
+pub(crate) use self::{
+    busy_poll::{let_others_run, others_have_answered},
+    driver::poke_signal_target,
+    park::poll_or_park_for_signals,
+    system::eventfd,
 };
 pub use wait_list::Direction;
 

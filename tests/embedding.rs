@@ -6,6 +6,7 @@ use std::{
     io::{Read, Write},
     net::TcpListener,
     thread,
+    time::Duration,
 };
 
 use rustpython::{InterpreterBuilder, InterpreterBuilderExt};
@@ -74,6 +75,25 @@ else:
 assert socket.getaddrinfo('127.0.0.1', 80)[0][4] == ('127.0.0.1', 80)
 "
     )
+}
+
+#[test]
+fn the_application_sets_how_long_a_wait_polls() {
+    let interpreter = InterpreterBuilder::new()
+        .init_stdlib()
+        .with_busy_poll(Duration::from_micros(250))
+        .with_reactor_sockets()
+        .build();
+    interpreter.enter(|vm| {
+        run(
+            vm,
+            "import reactor; assert reactor.get_busy_poll() == 0.00025; reactor.set_busy_poll(0.000125)",
+        );
+    });
+    assert_eq!(
+        rustpython_reactor::reactor::busy_poll(),
+        Duration::from_micros(125)
+    );
 }
 
 #[test]

@@ -71,12 +71,14 @@ fn announce(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Runs one module; panics with its output if a test fails or the limit is over.
-fn run_suite(module: &str, limit: Duration) {
+/// Runs one module; panics with its output if a test fails or the limit is over. `polls` are microseconds that waits may poll
+/// before they sleep, if not the default.
+fn run_suite(module: &str, polls: Option<&str>, limit: Duration) {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python");
     // A file and not a pipe: a process that the suite left behind could hold a pipe open for ever.
-    let log_path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{module}.log"));
+    let name = format!("{module}{}.log", polls.unwrap_or_default());
+    let log_path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let log = File::create(&log_path).expect("the log can be created");
     let mut child = Command::new(env!("CARGO_BIN_EXE_reactor-python"))
         // Forking a process with threads is what some suites are about: no warning of it.
@@ -92,6 +94,7 @@ fn run_suite(module: &str, limit: Duration) {
         // Never skip what only ours does, even if the suites failed to recognise the interpreter.
         .env("REACTOR_TEST_ASSUME_OURS", "1")
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        .envs(polls.map(|polls| ("REACTOR_BUSY_POLL_US", polls)))
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("the log can be shared"))
         .stderr(log)
@@ -131,13 +134,25 @@ fn run_suite(module: &str, limit: Duration) {
 }
 
 macro_rules! suites {
-    ($($name:ident: $seconds:literal,)*) => {
+    ($($name:ident: $seconds:literal,)* $(polling { $($polling:ident: $limit:literal,)* })?) => {
         $(
             #[test]
             fn $name() {
-                run_suite(concat!("test_", stringify!($name)), Duration::from_secs($seconds));
+                run_suite(concat!("test_", stringify!($name)), None, Duration::from_secs($seconds));
             }
         )*
+        /// What ends a wait, on threads that hardly ever sleep.
+        mod polling {
+            use super::*;
+
+            $($(
+                #[test]
+                fn $polling() {
+                    let module = concat!("test_", stringify!($polling));
+                    run_suite(module, Some("100000"), Duration::from_secs($limit));
+                }
+            )*)?
+        }
     };
 }
 
@@ -179,4 +194,12 @@ suites! {
     tls_openssl: 300,
     tls_stdlib_programs: 400,
     tls_pip: 900,
+    busy_poll: 200,
+    polling {
+        close_wakes: 300,
+        timeouts: 300,
+        deadlines: 300,
+        signals: 300,
+        fork: 300,
+    }
 }

@@ -47,7 +47,7 @@ pub(super) fn renew(lost: &Arc<Core>) {
 }
 
 fn turn(core: &Arc<Core>) {
-    while core.turn(None).is_ok() {}
+    while core.turn_for_others().is_ok() {}
     // The program closed the epoll set's number. Who waits there polls again, and gets a new one.
     BACKGROUND
         .lock()

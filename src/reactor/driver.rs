@@ -26,6 +26,7 @@ use mio::{Interest, Token, unix::SourceFd};
 use slab::Slab;
 
 use super::{
+    busy_poll,
     fork_mutex::ForkMutex,
     parking::Parking,
     process,
@@ -149,6 +150,10 @@ pub(super) fn set_signal_target(core: &Core) -> bool {
     fence(Ordering::SeqCst);
     new
 }
+
+/// Room for events, and those that filled it.
+type Events<'a> = &'a mut [libc::epoll_event];
+type Happened<'a> = &'a [libc::epoll_event];
 
 impl Core {
     /// A new driver, in use until [`Self::end_use`]: from the moment that it is listed, others would reclaim it.
@@ -299,7 +304,7 @@ impl Core {
         });
     }
 
-    /// Sleeps until an event, a wake-up, a signal or the deadline, and takes in what happened.
+    /// Sleeps until an event, a wake-up, a signal or the deadline, and takes in what happened. May poll first ([`busy_poll`]).
     ///
     /// # Errors
     ///
@@ -307,18 +312,25 @@ impl Core {
     ///
     /// The caller polls whatever it waits for after this: notifications that came before are taken as heard.
     pub(super) fn turn(&self, deadline: Option<Instant>) -> io::Result<()> {
+        self.turn_with(Self::poll_then_sleep, deadline)
+    }
+
+    /// [`Self::turn`] that never polls: for a thread whose events concern others, whom it has to wake anyway.
+    pub(super) fn turn_for_others(&self) -> io::Result<()> {
+        self.turn_with(|core, events, deadline| core.sleep(events, deadline), None)
+    }
+
+    fn turn_with(
+        &self,
+        wait: for<'a> fn(&Self, Events<'a>, Option<Instant>) -> io::Result<Happened<'a>>,
+        deadline: Option<Instant>,
+    ) -> io::Result<()> {
         // Given up as lost: the number may be another driver's by now, whose events this would take.
         if self.word.is_closed() {
             return Err(io::Error::from_raw_os_error(libc::EBADF));
         }
-        if !self.parking.fall_asleep() {
-            self.parking.wake_up();
-            return Ok(());
-        }
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 128];
-        let happened = system::epoll_wait(self.epoll, &mut events, deadline);
-        self.parking.wake_up();
-        let happened = match happened {
+        let happened = match wait(self, &mut events, deadline) {
             Ok(happened) => happened,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(error),
@@ -331,6 +343,46 @@ impl Core {
         // Those events have notified this very thread; without this its next sleep would end at once, for nothing.
         self.parking.wake_up();
         Ok(())
+    }
+
+    /// The events that ended the wait, none where a notification or the deadline did.
+    fn poll_then_sleep<'a>(
+        &self,
+        events: Events<'a>,
+        deadline: Option<Instant>,
+    ) -> io::Result<Happened<'a>> {
+        // A notification needs no system call while the thread polls: it looks for it itself.
+        let found = busy_poll::poll_before_sleep(deadline, || {
+            if self.parking.is_notified() {
+                return Some(Ok(0));
+            }
+            match system::epoll_poll(self.epoll, events) {
+                Ok([]) => None,
+                found => Some(found.map(<[_]>::len)),
+            }
+        });
+        let sleep = match found {
+            Ok(found) => {
+                self.parking.wake_up();
+                return Ok(events.get(..found?).unwrap_or_default());
+            }
+            Err(sleep) => sleep,
+        };
+        let happened = self.sleep(events, deadline)?;
+        if !happened.is_empty() {
+            sleep.ended();
+        }
+        Ok(happened)
+    }
+
+    fn sleep<'a>(&self, events: Events<'a>, deadline: Option<Instant>) -> io::Result<Happened<'a>> {
+        if !self.parking.fall_asleep() {
+            self.parking.wake_up();
+            return Ok(&[]);
+        }
+        let happened = system::epoll_wait(self.epoll, events, deadline);
+        self.parking.wake_up();
+        happened
     }
 
     fn dispatch(&self, token: u64, events: i32) {

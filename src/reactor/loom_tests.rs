@@ -19,6 +19,7 @@ use super::{
     fork_mutex::ForkMutex,
     parking::Parking,
     ref_word::{Close, RefWord},
+    spinners::Spinners,
     wait_list::{Direction, Directions, Wait, WaitList},
 };
 
@@ -194,7 +195,8 @@ impl Sleeper {
 
     /// One turn.
     fn turn(&self) {
-        if self.parking.fall_asleep() {
+        // As a thread that polls before it sleeps.
+        if !self.parking.is_notified() && self.parking.fall_asleep() {
             self.poked.take();
         }
         self.parking.wake_up();
@@ -340,7 +342,7 @@ impl Waits {
 
     fn event(&self, driver: u8) {
         self.ready.store(1, Ordering::Release);
-        self.list.event(|known| *known == driver, true, false);
+        let _ = self.list.event(|known| *known == driver, true, false);
     }
 }
 
@@ -446,5 +448,144 @@ fn wait_list_withdraws_one_of_two() {
         thread.join().unwrap();
         assert!(stays.is_given());
         drop(waits.list.clear());
+    });
+}
+
+/// What the kernel knows of a source in one epoll set.
+#[derive(Default)]
+struct Interest {
+    armed: bool,
+    readable: bool,
+    /// An event that the next `epoll_wait` would return.
+    queued: bool,
+}
+
+/// A driver that is armed for one source.
+struct Driver {
+    waits: Arc<Waits>,
+    interest: Mutex<Interest>,
+}
+
+impl Driver {
+    /// Arming reports what is there already.
+    fn arm(&self) -> io::Result<u64> {
+        let mut interest = self.interest.lock().unwrap();
+        interest.armed = true;
+        interest.queued = interest.readable;
+        Ok(1)
+    }
+
+    fn data(&self) {
+        let mut interest = self.interest.lock().unwrap();
+        interest.readable = true;
+        interest.queued = interest.armed;
+    }
+
+    fn turn(&self) {
+        let queued = std::mem::take(&mut self.interest.lock().unwrap().queued);
+        if queued {
+            self.dispatch();
+        }
+    }
+
+    fn dispatch(&self) {
+        let from = |known: &u8| *known == 1;
+        if self.waits.list.event(from, true, false) {
+            self.waits.list.relinquish(from, |left, _| {
+                assert!(left.is_empty());
+                self.interest.lock().unwrap().armed = false;
+                Ok(())
+            });
+        }
+    }
+
+    fn begin_wait(&self, woken: &Arc<Signal>) -> Option<u64> {
+        let waker = signal_waker(woken);
+        let wait = Wait {
+            id: None,
+            direction: Direction::Read,
+            seen: self.waits.list.tick(Direction::Read),
+            waker: &waker,
+        };
+        let arm = |_, _| self.arm();
+        self.waits.list.enroll(&1, &wait, || false, arm).unwrap()
+    }
+}
+
+#[test]
+fn wait_list_relinquishes_no_wait() {
+    model(|| {
+        let driver = Arc::new(Driver {
+            waits: Waits::new(),
+            interest: Mutex::new(Interest::default()),
+        });
+        // Somebody has waited at this driver, and one event has come in vain since.
+        let id = driver.begin_wait(&Arc::new(Signal::new())).unwrap();
+        driver.waits.list.withdraw(&1, id);
+        driver.dispatch();
+        assert!(driver.interest.lock().unwrap().armed);
+        let waiter = {
+            let driver = Arc::clone(&driver);
+            thread::spawn(move || {
+                let woken = Arc::new(Signal::new());
+                if driver.begin_wait(&woken).is_some() {
+                    driver.turn();
+                    woken.take();
+                }
+            })
+        };
+        // Another in vain, unless the waiter is quicker; then what it waits for.
+        driver.dispatch();
+        driver.data();
+        driver.turn();
+        waiter.join().unwrap();
+        drop(driver.waits.list.clear());
+    });
+}
+
+#[test]
+fn wait_list_stays_armed_for_who_waits_in_turn() {
+    model(|| {
+        let driver = Driver {
+            waits: Waits::new(),
+            interest: Mutex::new(Interest::default()),
+        };
+        for _ in 0..5 {
+            let id = driver.begin_wait(&Arc::new(Signal::new())).unwrap();
+            driver.waits.list.withdraw(&1, id);
+            // While the thread waits for something else.
+            driver.dispatch();
+            assert!(driver.interest.lock().unwrap().armed);
+        }
+        driver.dispatch();
+        assert!(!driver.interest.lock().unwrap().armed);
+        drop(driver.waits.list.clear());
+    });
+}
+
+#[test]
+fn spinners_are_bounded_and_all_leave() {
+    model(|| {
+        let spinners = Arc::new(Spinners::new());
+        // A thread of the parent process was at it when this one was forked.
+        assert!(spinners.enter(GENERATION, 1));
+        let at_it = Arc::new(AtomicUsize::new(0));
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                let (spinners, at_it) = (Arc::clone(&spinners), Arc::clone(&at_it));
+                thread::spawn(move || {
+                    if spinners.enter(GENERATION + 1, 1) {
+                        assert_eq!(at_it.fetch_add(1, Ordering::SeqCst), 0);
+                        at_it.fetch_sub(1, Ordering::SeqCst);
+                        spinners.leave(GENERATION + 1);
+                    }
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+        assert!(spinners.enter(GENERATION + 1, 1), "all have left");
+        assert!(!spinners.enter(GENERATION + 1, 1));
     });
 }

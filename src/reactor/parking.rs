@@ -21,6 +21,11 @@ impl Parking {
             .is_ok()
     }
 
+    /// Whether a notification has come that [`Self::wake_up`] has not taken yet.
+    pub(super) fn is_notified(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == NOTIFIED
+    }
+
     /// Ends sleep, or takes a notification: what was notified before is visible after.
     pub(super) fn wake_up(&self) {
         self.0.swap(AWAKE, Ordering::AcqRel);

@@ -96,9 +96,25 @@ impl Inner {
     }
 
     /// An event from a driver.
-    pub(super) fn event(&self, core: &Core, read: bool, write: bool) {
-        self.waits
-            .event(|DriverHandle(known)| ptr::eq(&**known, core), read, write);
+    pub(super) fn event(self: &Arc<Self>, core: &Core, read: bool, write: bool) {
+        let from = |DriverHandle(known): &DriverHandle| ptr::eq(&**known, core);
+        if self.waits.event(from, read, write) {
+            self.relinquish(core, from);
+        }
+    }
+
+    #[cold]
+    fn relinquish(self: &Arc<Self>, core: &Core, from: impl Fn(&DriverHandle) -> bool) {
+        // As in `Readiness::wait_at`: the reference is taken outside the list's lock.
+        self.with_fd(|_| {
+            self.waits.relinquish(from, |left, token| {
+                if left.is_empty() {
+                    core.disarm(token, self.fd);
+                    return Ok(());
+                }
+                core.arm(self, self.fd, left, Some(token)).map(drop)
+            });
+        });
     }
 
     /// A driver goes away.

@@ -149,6 +149,36 @@ pub(super) fn epoll_wait(
     }
 }
 
+/// The events that are there now: `epoll_wait(2)` that never sleeps, and is cheaper than [`epoll_wait`] by the timeout's copy.
+pub(super) fn epoll_poll(
+    epoll: RawFd,
+    events: &mut [libc::epoll_event],
+) -> io::Result<&[libc::epoll_event]> {
+    let capacity = i32::try_from(events.len()).unwrap_or(i32::MAX);
+    // SAFETY: `events` holds `capacity` entries.
+    let count = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), capacity, 0) };
+    match usize::try_from(count) {
+        Ok(count) => Ok(events.get(..count).unwrap_or_default()),
+        Err(_) => Err(io::Error::last_os_error()),
+    }
+}
+
+/// How many processors the calling thread may run on: sched_getaffinity(2).
+pub(super) fn processors() -> usize {
+    // SAFETY: a plain C structure of bits.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `set` is valid for the size that is given.
+    let done = unsafe { libc::sched_getaffinity(0, size_of_val(&set), &mut set) };
+    if done == 0 {
+        // SAFETY: counts the bits of a valid set.
+        let count = unsafe { libc::CPU_COUNT(&set) };
+        usize::try_from(count).unwrap_or(1).max(1)
+    } else {
+        // EINVAL: there are more processors than the set has bits. Anything else does not happen.
+        size_of_val(&set) * 8
+    }
+}
+
 /// Whether an event of `events` (`POLLIN`...), an error or a hang-up is there now: poll(2).
 pub fn has_events(fd: BorrowedFd<'_>, events: i16) -> bool {
     poll_one(fd, events, Duration::ZERO).unwrap_or(true)

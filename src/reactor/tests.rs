@@ -2,6 +2,7 @@
 //! `/proc`, and one that would hang is ended by [`finish`], [`child`] or [`alone`].
 
 mod alarms;
+mod busy_poll;
 mod close;
 mod descriptors;
 mod executors;

@@ -46,9 +46,37 @@ struct Arm<D> {
     /// The driver's name for the source, once armed.
     token: u64,
     waiters: Vec<Waiter>,
+    /// Events of each direction that woke nobody here, since somebody waited for it.
+    vain: [u8; 2],
 }
 
+/// How many events in vain a driver takes before it has the kernel report no more. One comes easily to a thread that waits for two
+/// sockets in turn; to disarm it for that would cost it two system calls each time.
+const PATIENCE: u8 = 2;
+
 impl<D> Arm<D> {
+    /// What is waited for here.
+    fn wanted(&self) -> Directions {
+        self.waiters
+            .iter()
+            .fold(Directions::default(), |all, waiter| {
+                all.with(waiter.direction)
+            })
+    }
+
+    /// Whether it was once too often.
+    fn take_in_vain(&mut self, happened: Directions) -> bool {
+        let mut enough = false;
+        for direction in [Direction::Read, Direction::Write] {
+            if happened.contains(direction) {
+                let vain = &mut self.vain[direction as usize];
+                *vain = vain.saturating_add(1);
+                enough |= *vain >= PATIENCE;
+            }
+        }
+        enough
+    }
+
     fn position(&self, id: u64) -> Option<usize> {
         self.waiters.iter().position(|waiter| waiter.id == id)
     }
@@ -138,10 +166,12 @@ impl<D: Clone + PartialEq> WaitList<D> {
                     armed: Directions::default(),
                     token: 0,
                     waiters: Vec::new(),
+                    vain: [0; 2],
                 });
                 list.len() - 1
             });
         let entry = &mut list[index];
+        entry.vain[wait.direction as usize] = 0;
         if !entry.armed.contains(wait.direction) {
             let wanted = entry.armed.with(wait.direction);
             match arm(wanted, (!entry.armed.is_empty()).then_some(entry.token)) {
@@ -190,7 +220,9 @@ impl<D: Clone + PartialEq> WaitList<D> {
     }
 
     /// Takes in an event that a driver reports, and wakes whom it concerns there; each driver wakes its own.
-    pub(super) fn event(&self, from: impl Fn(&D) -> bool, read: bool, write: bool) {
+    ///
+    /// True when nobody waits there, and has not for some events: then the caller should [`Self::relinquish`].
+    pub(super) fn event(&self, from: impl Fn(&D) -> bool, read: bool, write: bool) -> bool {
         let mut happened = Directions::default();
         for (direction, is) in [(Direction::Read, read), (Direction::Write, write)] {
             if is {
@@ -198,21 +230,52 @@ impl<D: Clone + PartialEq> WaitList<D> {
                 self.ticks[direction as usize].fetch_add(1, Ordering::Release);
             }
         }
-        let woken: Vec<Waker> = {
-            let arms = self.arms.lock_in((self.generation)());
-            let waiters = arms
-                .list
+        let mut woken = Vec::new();
+        {
+            let mut arms = self.arms.lock_in((self.generation)());
+            let Some(arm) = arms.list.iter_mut().find(|arm| from(&arm.driver)) else {
+                return false;
+            };
+            let concerned = arm
+                .waiters
                 .iter()
-                .find(|arm| from(&arm.driver))
-                .map(|arm| &arm.waiters);
-            let concerned = waiters
-                .into_iter()
-                .flatten()
                 .filter(|waiter| happened.contains(waiter.direction));
-            concerned.map(|waiter| waiter.waker.clone()).collect()
-        };
+            woken.extend(concerned.map(|waiter| waiter.waker.clone()));
+            if woken.is_empty() {
+                return arm.take_in_vain(happened);
+            }
+        }
         // Outside the lock: a waker may run any code.
         woken.into_iter().for_each(Waker::wake);
+        false
+    }
+
+    /// Has a driver report no more than what is waited for there: its thread would be woken by each datum for ever after, though
+    /// another one serves the source by now.
+    ///
+    /// `narrow` tells the kernel of the directions left; none: to forget the source, whose token it gets. Under the lock that
+    /// [`Self::enroll`] arms under, so whoever begins to wait is seen here, or arms anew, and is told what is there by then.
+    pub(super) fn relinquish(
+        &self,
+        from: impl Fn(&D) -> bool,
+        narrow: impl FnOnce(Directions, u64) -> io::Result<()>,
+    ) {
+        // Dropped after the lock.
+        let mut _gone = None;
+        let mut arms = self.arms.lock_in((self.generation)());
+        let Some(index) = arms.list.iter().position(|arm| from(&arm.driver)) else {
+            return;
+        };
+        let arm = &mut arms.list[index];
+        let wanted = arm.wanted();
+        arm.vain = [0; 2];
+        if wanted == arm.armed || narrow(wanted, arm.token).is_err() {
+            return;
+        }
+        arm.armed = wanted;
+        if wanted.is_empty() {
+            _gone = Some(arms.list.swap_remove(index));
+        }
     }
 
     /// Makes everybody look at what has changed, also who has read a tick and will wait for a later one.

@@ -181,6 +181,90 @@ fn a_finished_wait_leaves_no_wake_up_for_the_next() {
 }
 
 #[test]
+fn a_thread_is_not_woken_for_ever_by_what_it_no_longer_waits_for() {
+    finish(|| {
+        let (left, mut left_peer) = pair();
+        let (waited_for, mut peer) = pair();
+        ping_once(&left, &mut left_peer);
+        let mut woken = 0;
+        loop {
+            left_peer.write_all(b"x").expect("write");
+            match poll_or_park(pin!(waited_for.readable()), soon()) {
+                Step::TimedOut => break,
+                _ => woken += 1,
+            }
+            assert!(woken < 10, "still armed");
+        }
+        // Whoever waits for it again is told of what has come meanwhile, and of what comes then.
+        block_on(left.readable(), None)
+            .expect("no deadline")
+            .expect("ready");
+        for _ in 0..=woken {
+            assert_eq!(receive(&left, None).expect("received"), b'x');
+        }
+        let waiting = Arc::clone(&left);
+        let writer = thread::spawn(move || {
+            until_waiting(&waiting, 1);
+            left_peer.write_all(b"y").expect("write");
+            left_peer
+        });
+        assert_eq!(receive(&left, None).expect("received"), b'y');
+        writer.join().expect("writer");
+        peer.write_all(b"z").expect("write");
+        assert_eq!(receive(&waited_for, None).expect("received"), b'z');
+    });
+}
+
+#[test]
+fn who_waits_to_write_is_not_woken_for_ever_by_what_others_read() {
+    finish(|| {
+        let (source, mut peer) = pair();
+        ping_once(&source, &mut peer);
+        while source
+            .with_fd(|fd| send(fd, &[7; 4096]))
+            .expect("open")
+            .is_ok()
+        {}
+        // Its edge, from when it was writable.
+        let _ = block_on(source.writable(), soon());
+        let mut woken = 0;
+        loop {
+            peer.write_all(b"x").expect("write");
+            match poll_or_park(pin!(source.writable()), soon()) {
+                Step::TimedOut => break,
+                _ => woken += 1,
+            }
+            assert!(woken < 10, "still armed for reading");
+        }
+        let waiting = Arc::clone(&source);
+        let drain = thread::spawn(move || {
+            until_waiting(&waiting, 1);
+            let mut some = [0; 1 << 20];
+            assert!(peer.read(&mut some).expect("read") > 0);
+            peer
+        });
+        block_on(source.writable(), None)
+            .expect("no deadline")
+            .expect("writable");
+        let mut peer = drain.join().expect("drain");
+        // And who waits to read again is told.
+        while source
+            .with_fd(|fd| recv(fd, &mut [0; 64], 0))
+            .expect("open")
+            .is_ok()
+        {}
+        let waiting = Arc::clone(&source);
+        let writer = thread::spawn(move || {
+            until_waiting(&waiting, 1);
+            peer.write_all(b"y").expect("write");
+            peer
+        });
+        assert_eq!(receive(&source, None).expect("received"), b'y');
+        writer.join().expect("writer");
+    });
+}
+
+#[test]
 fn wake_waiters_brings_every_waiter_back() {
     finish(|| {
         let (source, _peer) = pair();
