@@ -27,6 +27,8 @@ pub mod control_message;
 pub mod dns;
 #[cfg(not(loom))]
 pub mod happy_eyeballs;
+#[doc(hidden)]
+pub mod line_buffer;
 pub mod reactor;
 #[doc(hidden)]
 pub mod sockaddr;
