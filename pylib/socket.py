@@ -208,11 +208,11 @@ class socket(_socket.socket):
         if buffering == 0:
             return raw
         if reading and writing:
-            stream = io.BufferedRWPair(raw, raw, buffering)
+            stream = _socket._BufferedRWPair(raw, raw, buffering)
         elif reading:
             stream = _socket._BufferedReader(raw, buffering)
         else:
-            stream = io.BufferedWriter(raw, buffering)
+            stream = _socket._BufferedWriter(raw, buffering)
         if not binary:
             stream = io.TextIOWrapper(stream, encoding, errors, newline)
             stream.mode = mode
@@ -412,7 +412,9 @@ class SocketIO(_socket._SocketIO, io.RawIOBase):
             sock._decref_socketios()
 
 
-io.BufferedIOBase.register(_socket._BufferedReader)
+for _class in (_socket._BufferedReader, _socket._BufferedWriter, _socket._BufferedRWPair):
+    io.BufferedIOBase.register(_class)
+del _class
 
 
 def fromfd(fd, family, type, proto=0):

@@ -5,9 +5,11 @@
 
 mod common;
 mod exclusive;
+mod pair;
 mod raw;
 mod reader;
 mod socket_io;
+mod writer;
 
 use rustpython_vm::{
     Py, PyObject, PyResult, VirtualMachine,
@@ -15,7 +17,9 @@ use rustpython_vm::{
     class::PyClassImpl,
 };
 
-use self::{reader::BufferedReader, socket_io::SocketIo};
+use self::{
+    pair::BufferedRWPair, reader::BufferedReader, socket_io::SocketIo, writer::BufferedWriter,
+};
 
 /// `io.DEFAULT_BUFFER_SIZE`.
 const DEFAULT_SIZE: isize = 128 * 1024;
@@ -23,7 +27,9 @@ const DEFAULT_SIZE: isize = 128 * 1024;
 /// Puts the classes into the module.
 pub(crate) fn add_to(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
     module.set_attr("_SocketIO", SocketIo::make_static_type(), vm)?;
-    module.set_attr("_BufferedReader", BufferedReader::make_static_type(), vm)
+    module.set_attr("_BufferedReader", BufferedReader::make_static_type(), vm)?;
+    module.set_attr("_BufferedWriter", BufferedWriter::make_static_type(), vm)?;
+    module.set_attr("_BufferedRWPair", BufferedRWPair::make_static_type(), vm)
 }
 
 fn buffer_size(size: isize, vm: &VirtualMachine) -> PyResult<usize> {

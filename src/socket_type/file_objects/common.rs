@@ -32,7 +32,7 @@ impl Size {
 #[derive(FromArgs)]
 pub(crate) struct Whence {
     #[pyarg(positional, default, py_default = "0")]
-    whence: Option<PyObjectRef>,
+    _whence: Option<PyObjectRef>,
 }
 
 /// The errors of two steps of which the second is done in any case.
@@ -105,7 +105,7 @@ pub(super) trait FileObject: PyPayload {
 
     #[pymethod]
     fn __getstate__(zelf: PyObjectRef, vm: &VirtualMachine) -> PyResult {
-        let class = zelf.class().slot_name().to_string();
+        let class = zelf.class().name().to_string();
         Err(vm.new_type_error(format!("cannot pickle '{class}' instances")))
     }
 

@@ -269,6 +269,18 @@ impl BufferedReader {
         Ok(Some(done))
     }
 
+    pub(super) fn all_lines(
+        zelf: &Py<Self>,
+        hint: &Size,
+        vm: &VirtualMachine,
+    ) -> PyResult<Vec<PyObjectRef>> {
+        common::lines(hint, || {
+            let line = Self::line(zelf, None, vm)?;
+            let length = line.len();
+            Ok((length > 0).then(|| (vm.ctx.new_bytes(line).into(), length)))
+        })
+    }
+
     pub(super) fn end(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult {
         if zelf.raw.is_closed(vm)? {
             return Ok(vm.ctx.none());
@@ -364,11 +376,7 @@ impl BufferedReader {
         if zelf.raw.is_closed(vm)? {
             return Err(closed_file(vm));
         }
-        common::lines(&hint, || {
-            let line = Self::line(zelf, None, vm)?;
-            let length = line.len();
-            Ok((length > 0).then(|| (vm.ctx.new_bytes(line).into(), length)))
-        })
+        Self::all_lines(zelf, &hint, vm)
     }
 
     /// Flush the raw stream.
