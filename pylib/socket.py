@@ -214,7 +214,7 @@ class socket(_socket.socket):
         else:
             stream = _socket._BufferedWriter(raw, buffering)
         if not binary:
-            stream = io.TextIOWrapper(stream, encoding, errors, newline)
+            stream = _text_file(stream, encoding, errors, newline)
             stream.mode = mode
         return stream
 
@@ -368,6 +368,9 @@ class SocketIO(_socket._SocketIO, io.RawIOBase):
     socket that it is no longer in use, and does not close the socket itself.
     """
 
+    def __init__(self, sock, mode):
+        super().__init__(sock, mode)
+
     def _refuse_if_closed(self):
         if self.closed:
             raise ValueError("I/O operation on closed socket.")
@@ -412,6 +415,18 @@ class SocketIO(_socket._SocketIO, io.RawIOBase):
             sock._decref_socketios()
 
 
+def _text_file(buffer, encoding, errors, newline):
+    # Natively where a line ends in one and the same byte.
+    if encoding == "locale":
+        import locale
+
+        encoding = locale.getencoding()
+    if _socket._TextIOWrapper._knows(encoding):
+        return _socket._TextIOWrapper(buffer, encoding, errors, newline)
+    return io.TextIOWrapper(buffer, encoding, errors, newline)
+
+
+io.TextIOBase.register(_socket._TextIOWrapper)
 for _class in (_socket._BufferedReader, _socket._BufferedWriter, _socket._BufferedRWPair):
     io.BufferedIOBase.register(_class)
 del _class

@@ -32,6 +32,8 @@ pub mod line_buffer;
 pub mod reactor;
 #[doc(hidden)]
 pub mod sockaddr;
+#[doc(hidden)]
+pub mod text_lines;
 
 #[cfg(feature = "python")]
 pub mod blocking_bridge;

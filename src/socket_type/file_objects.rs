@@ -4,11 +4,13 @@
 //! from one of our sockets they make the system calls themselves; over any other raw object they call its methods.
 
 mod common;
+mod decoded;
 mod exclusive;
 mod pair;
 mod raw;
 mod reader;
 mod socket_io;
+mod text;
 mod writer;
 
 use rustpython_vm::{
@@ -18,7 +20,8 @@ use rustpython_vm::{
 };
 
 use self::{
-    pair::BufferedRWPair, reader::BufferedReader, socket_io::SocketIo, writer::BufferedWriter,
+    pair::BufferedRWPair, reader::BufferedReader, socket_io::SocketIo, text::TextFile,
+    writer::BufferedWriter,
 };
 
 /// `io.DEFAULT_BUFFER_SIZE`.
@@ -29,7 +32,8 @@ pub(crate) fn add_to(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()>
     module.set_attr("_SocketIO", SocketIo::make_static_type(), vm)?;
     module.set_attr("_BufferedReader", BufferedReader::make_static_type(), vm)?;
     module.set_attr("_BufferedWriter", BufferedWriter::make_static_type(), vm)?;
-    module.set_attr("_BufferedRWPair", BufferedRWPair::make_static_type(), vm)
+    module.set_attr("_BufferedRWPair", BufferedRWPair::make_static_type(), vm)?;
+    module.set_attr("_TextIOWrapper", TextFile::make_static_type(), vm)
 }
 
 fn buffer_size(size: isize, vm: &VirtualMachine) -> PyResult<usize> {

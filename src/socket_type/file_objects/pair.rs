@@ -62,6 +62,16 @@ impl Constructor for BufferedRWPair {
     }
 }
 
+impl BufferedRWPair {
+    pub(super) fn reader(&self) -> &PyRef<BufferedReader> {
+        &self.reader
+    }
+
+    pub(super) fn writer(&self) -> &PyRef<BufferedWriter> {
+        &self.writer
+    }
+}
+
 impl FileObject for BufferedRWPair {
     const STANDS_FOR: &'static str = "BufferedRWPair";
 }

@@ -20,7 +20,7 @@ use super::{
     raw::{Raw, ReadBuffer},
     unsupported,
 };
-use crate::line_buffer::Line;
+use crate::{line_buffer::Line, text_lines};
 
 #[derive(FromArgs)]
 pub(crate) struct Arguments {
@@ -120,6 +120,54 @@ impl BufferedReader {
         }
     }
 
+    /// Takes so many of the bytes that there are as `length` says, if it does.
+    #[inline]
+    pub(super) fn take_ready(&self, length: impl FnOnce(&[u8]) -> Option<usize>) -> Option<Vec<u8>> {
+        self.buffer
+            .with(|buffer| length(buffer.data.bytes()).map(|length| buffer.data.take(length)))?
+    }
+
+    /// Takes a line as `find` finds it, given the bytes, how many it has searched, and whether they are the last ones.
+    pub(super) fn take_line(
+        zelf: &Py<Self>,
+        find: impl Fn(&[u8], usize, bool) -> text_lines::Line,
+        vm: &VirtualMachine,
+    ) -> PyResult<Vec<u8>> {
+        let mut buffer = Self::enter(zelf, vm)?;
+        let mut searched = 0;
+        let mut is_last = false;
+        loop {
+            match find(buffer.data.bytes(), searched, is_last) {
+                text_lines::Line::Ends(length) => return Ok(buffer.data.take(length)),
+                text_lines::Line::Open(_) if is_last => return Ok(buffer.data.take(usize::MAX)),
+                text_lines::Line::Open(so_far) => searched = so_far,
+            }
+            is_last = matches!(zelf.fill(&mut buffer, zelf.size, vm)?, None | Some(0));
+        }
+    }
+
+    /// Takes as many bytes as `complete` says are so, after a read of the raw stream if there are none. At the end of the stream, all.
+    pub(super) fn take_complete(
+        zelf: &Py<Self>,
+        complete: impl Fn(&[u8]) -> usize,
+        vm: &VirtualMachine,
+    ) -> PyResult<Vec<u8>> {
+        let mut buffer = Self::enter(zelf, vm)?;
+        loop {
+            let length = complete(buffer.data.bytes());
+            if length > 0 {
+                return Ok(buffer.data.take(length));
+            }
+            if matches!(zelf.fill(&mut buffer, zelf.size, vm)?, None | Some(0)) {
+                return Ok(buffer.data.take(usize::MAX));
+            }
+        }
+    }
+
+    pub(super) fn is_closed(&self, vm: &VirtualMachine) -> PyResult<bool> {
+        self.raw.is_closed(vm)
+    }
+
     pub(super) fn read_bytes(zelf: &Py<Self>, size: &Size, vm: &VirtualMachine) -> PyResult {
         zelf.raw.get(vm)?;
         if size.number() < -1 {
@@ -150,7 +198,7 @@ impl BufferedReader {
         Ok(vm.ctx.new_bytes(buffer.data.take(size)).into())
     }
 
-    fn read_all(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult {
+    pub(super) fn read_all(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult {
         let mut buffer = Self::enter(zelf, vm)?;
         if !zelf.raw.is_direct(vm) {
             return Self::read_all_by_methods(zelf, &mut buffer, vm);

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustpython_vm::{
-    AsObject, Py, PyObject, PyObjectRef, PyPayload, PyRef, PyResult,
+    AsObject, FromArgs, Py, PyObject, PyObjectRef, PyPayload, PyRef, PyResult,
     TryFromObject, VirtualMachine,
     builtins::{PyStrRef, PyType},
     class::StaticType,
@@ -187,13 +187,20 @@ fn or_none_called(result: PyResult, vm: &VirtualMachine) -> PyResult {
     Err(error)
 }
 
+/// The argument of the calls that move data.
+#[derive(FromArgs)]
+struct Buffer {
+    #[pyarg(any)]
+    b: PyObjectRef,
+}
+
 #[pyclass(with(Constructor, Initializer), flags(BASETYPE))]
 impl SocketIo {
     /// Fill the buffer with what is there, waiting for the first byte. Return the number of bytes, 0 at the end of the
     /// stream, or None if the socket does not block and has nothing. A timeout is final: bytes that a buffer above has
     /// gathered may be lost, so later reads fail.
     #[pymethod]
-    fn readinto(zelf: &Py<Self>, buffer: PyObjectRef, vm: &VirtualMachine) -> PyResult {
+    fn readinto(zelf: &Py<Self>, Buffer { b: buffer }: Buffer, vm: &VirtualMachine) -> PyResult {
         zelf.check_readable(vm)?;
         if let Some(socket) = zelf.native("recv_into", vm) {
             let buffer = ArgMemoryBuffer::try_from_object(vm, buffer)?;
@@ -215,7 +222,7 @@ impl SocketIo {
     /// Send the bytes, and return how many the socket took: maybe fewer than given, or None if it does not block and takes
     /// nothing now.
     #[pymethod]
-    fn write(zelf: &Py<Self>, data: PyObjectRef, vm: &VirtualMachine) -> PyResult {
+    fn write(zelf: &Py<Self>, Buffer { b: data }: Buffer, vm: &VirtualMachine) -> PyResult {
         zelf.check_writable(vm)?;
         if let Some(socket) = zelf.native("send", vm) {
             let data = send::Data::new(vm, data)?;

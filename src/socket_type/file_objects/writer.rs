@@ -115,6 +115,21 @@ impl BufferedWriter {
         Self::write_through(zelf, data, vm)
     }
 
+    /// [`Self::write_bytes`] of bytes that belong to no object.
+    #[inline]
+    pub(super) fn write_slice(zelf: &Py<Self>, data: &[u8], vm: &VirtualMachine) -> PyResult<()> {
+        zelf.raw.check_open("write to closed file", vm)?;
+        if zelf.pending.with(|pending| zelf.buffer(pending, data)) != Some(true) {
+            let data = Data::Bytes(vm.ctx.new_bytes(data.to_vec()));
+            Self::write_through(zelf, &data, vm)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_closed(&self, vm: &VirtualMachine) -> PyResult<bool> {
+        self.raw.is_closed(vm)
+    }
+
     fn write_through(zelf: &Py<Self>, data: &Data, vm: &VirtualMachine) -> PyResult<usize> {
         let mut pending = Self::enter(zelf, vm)?;
         zelf.raw.check_open("write to closed file", vm)?;
