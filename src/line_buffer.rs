@@ -186,7 +186,8 @@ mod tests {
         let mut buffer = LineBuffer::default();
         buffer.reserve(64).unwrap().extend_from_slice(&[b'x'; 64]);
         let memory = buffer.bytes().as_ptr();
-        assert_eq!(buffer.take(64).as_ptr(), memory);
+        let taken = buffer.take(64);
+        assert_eq!(taken.as_ptr(), memory);
         // But nobody keeps much memory for a few bytes.
         let mut buffer = LineBuffer::default();
         buffer.reserve(1000).unwrap().push(b'x');

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustpython_vm::{
-    AsObject, FromArgs, Py, PyObject, PyObjectRef, PyPayload, PyResult, VirtualMachine,
+    AsObject, FromArgs, Py, PyObject, PyObjectRef, PyPayload, PyResult, TryFromObject,
+    VirtualMachine,
     function::FuncArgs,
     pyclass,
 };
@@ -15,12 +16,34 @@ use crate::socket_module::integers::CSize;
 #[derive(FromArgs)]
 pub(crate) struct Size {
     #[pyarg(positional, default, py_default = "-1")]
-    size: Option<CSize>,
+    size: SizeOrNone,
+}
+
+struct SizeOrNone(isize);
+
+impl Default for SizeOrNone {
+    fn default() -> Self {
+        Self(-1)
+    }
+}
+
+impl TryFromObject for SizeOrNone {
+    fn try_from_object(vm: &VirtualMachine, object: PyObjectRef) -> PyResult<Self> {
+        if vm.is_none(&object) {
+            return Ok(Self(-1));
+        }
+        if object.try_index_opt(vm).is_none() {
+            let class = object.class().name().to_string();
+            let text = format!("argument should be integer or None, not '{class}'");
+            return Err(vm.new_type_error(text));
+        }
+        CSize::try_from_object(vm, object).map(|size| Self(size.0))
+    }
 }
 
 impl Size {
     pub(super) fn number(&self) -> isize {
-        self.size.map_or(-1, |size| size.0)
+        self.size.0
     }
 
     /// `None`: no limit.

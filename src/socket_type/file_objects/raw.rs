@@ -2,12 +2,11 @@
 
 use std::{
     io,
-    ops::Range,
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use rustpython_vm::{
-    AsObject, PyObject, PyObjectRef, PyPayload, PyRef, PyResult, TryFromObject, VirtualMachine,
+    AsObject, PyObject, PyObjectRef, PyPayload, PyResult, TryFromObject, VirtualMachine,
     builtins::{PyBaseExceptionRef, PyMemoryView},
     class::StaticType,
     function::{ArgMemoryBuffer, IntoFuncArgs},
@@ -18,7 +17,7 @@ use super::{
     super::{receive::as_uninit, send::{self, Data}, system},
     socket_io::{self, SocketIo},
 };
-use crate::{blocking_bridge::run_handlers, line_buffer::LineBuffer, reactor::Direction};
+use crate::{blocking_bridge::{Failure, run_handlers}, line_buffer::LineBuffer, reactor::Direction};
 
 /// What was read and not yet asked for.
 #[derive(Default)]
@@ -26,6 +25,19 @@ pub(super) struct ReadBuffer {
     pub(super) data: LineBuffer,
     /// The memory that a raw object in Python reads into, kept so as not to be cleared each time.
     scratch: Vec<u8>,
+    /// A timeout has ended the reads, as it does for good on CPython: what is there may be but a part of what was wanted.
+    is_stale: bool,
+}
+
+impl ReadBuffer {
+    /// Runs `f` on the bytes, unless they are not to be read as they are.
+    #[inline]
+    pub(super) fn ready<R>(&mut self, f: impl FnOnce(&mut LineBuffer) -> Option<R>) -> Option<R> {
+        if self.is_stale {
+            return None;
+        }
+        f(&mut self.data)
+    }
 }
 
 pub(super) struct Raw {
@@ -89,6 +101,32 @@ impl Raw {
         Ok(())
     }
 
+    /// # Errors
+    ///
+    /// OSError after a timeout of an open file.
+    pub(super) fn check_in_time(&self, vm: &VirtualMachine) -> PyResult<()> {
+        match self.get(vm)?.downcast_ref::<SocketIo>() {
+            Some(raw) if !raw.is_closed() => raw.check_in_time(vm),
+            _ => Ok(()),
+        }
+    }
+
+    /// Before a read that may need more than there is: with bytes in the buffer, it does not matter yet whether the raw object is
+    /// closed.
+    pub(super) fn check_readable(
+        &self,
+        buffer: &mut ReadBuffer,
+        text: &'static str,
+        vm: &VirtualMachine,
+    ) -> PyResult<()> {
+        self.check_in_time(vm)?;
+        if buffer.data.is_empty() {
+            self.check_open(text, vm)?;
+        }
+        buffer.is_stale = false;
+        Ok(())
+    }
+
     /// Whether reads make the system calls themselves.
     pub(super) fn is_direct(&self, vm: &VirtualMachine) -> bool {
         let io = self.object.downcast_ref::<SocketIo>();
@@ -138,6 +176,10 @@ impl Raw {
             })
         });
         data.settle();
+        buffer.is_stale = matches!(received, Err(Failure::TimedOut));
+        if matches!(received, Err(Failure::Errno(libc::ENOMEM))) {
+            return Err(vm.no_memory_error());
+        }
         io.received(received, vm)
     }
 
@@ -163,39 +205,31 @@ impl Raw {
         Ok(count)
     }
 
-    /// One raw read into memory behind its first `from` bytes.
-    pub(super) fn read_into(
+    /// One receive into memory behind its first `from` bytes; `None` for a raw object that is read by its methods.
+    pub(super) fn receive_into(
         &self,
         memory: &ArgMemoryBuffer,
         from: usize,
         stop: &AtomicBool,
         vm: &VirtualMachine,
-    ) -> PyResult<Option<usize>> {
-        let raw = self.get(vm)?;
-        let io = raw.downcast_ref::<SocketIo>();
-        if let Some(io) = io
-            && let Some(socket) = SocketIo::direct_receiver(io, vm)
-        {
-            io.check_readable(vm)?;
-            let received = socket.blocking(vm, 0, |call, _| {
-                call.run(Direction::Read, |fd| {
-                    if stop.load(Ordering::Acquire) || io.is_closed() {
-                        return Err(io::Error::from_raw_os_error(libc::EBADF));
-                    }
-                    // Borrowed for each attempt only: a borrow locks the object, and others may need it.
-                    let mut memory = memory.borrow_buf_mut();
-                    let room = memory.get_mut(from..).unwrap_or_default();
-                    system::receive(fd, as_uninit(room), 0)
-                })
-            });
-            return io.received(received, vm);
+    ) -> Option<PyResult<Option<usize>>> {
+        let io = self.object.downcast_ref::<SocketIo>()?;
+        let socket = SocketIo::direct_receiver(io, vm)?;
+        if let Err(error) = io.check_readable(vm) {
+            return Some(Err(error));
         }
-        let length = memory.len();
-        let object = memory.source_object();
-        let view = bytes_view(object, BufferFlags::WRITABLE, from..length, vm)?;
-        let result = self.call_until_uninterrupted("readinto", (view.clone(),), vm);
-        view.release();
-        self.count("readinto", result?, length.saturating_sub(from), vm)
+        let received = socket.blocking(vm, 0, |call, _| {
+            call.run(Direction::Read, |fd| {
+                if stop.load(Ordering::Acquire) || io.is_closed() {
+                    return Err(io::Error::from_raw_os_error(libc::EBADF));
+                }
+                // Borrowed for each attempt only: a borrow locks the object, and others may need it.
+                let mut memory = memory.borrow_buf_mut();
+                let room = memory.get_mut(from..).unwrap_or_default();
+                system::receive(fd, as_uninit(room), 0)
+            })
+        });
+        Some(io.received(received, vm))
     }
 
     /// One raw write of the data behind its first `from` bytes. Returns how many the raw object took; `None` where it does not
@@ -214,11 +248,18 @@ impl Raw {
             return socket_io::or_none(send::send_rest(&socket, data, from, 0, None, vm), vm);
         }
         let length = data.len();
-        let object = match data {
-            Data::Bytes(bytes) => bytes.as_object(),
-            Data::Buffer(buffer) => buffer.source_object(),
+        // A view of a part of other items than bytes is beyond the VM, so they are copied.
+        let view = match data {
+            Data::Bytes(bytes) => {
+                let buffer = PyBuffer::from_object(vm, bytes.as_object(), BufferFlags::SIMPLE)?;
+                PyMemoryView::from_buffer_range(buffer, from..length, vm)?
+            }
+            Data::Buffer(_) => {
+                let rest = vm.ctx.new_bytes(data.with_rest(from, <[u8]>::to_vec));
+                PyMemoryView::from_object(rest.as_object(), vm)?
+            }
         };
-        let view = bytes_view(object, BufferFlags::SIMPLE, from..length, vm)?;
+        let view = view.into_ref(&vm.ctx);
         let result = self.call_until_uninterrupted("write", (view.clone(),), vm);
         view.release();
         self.count("write", result?, length.saturating_sub(from), vm)
@@ -250,33 +291,22 @@ impl Raw {
         if vm.is_none(&returned) {
             return Ok(None);
         }
-        let (shown, cause) = match isize::try_from_object(vm, returned) {
-            Ok(count) => match usize::try_from(count) {
-                Ok(count) if count <= limit => return Ok(Some(count)),
-                _ => (count, None),
-            },
-            Err(error) if method == "readinto" => (-1, Some(error)),
+        let count = match isize::try_from_object(vm, returned) {
+            Ok(count) => count,
+            Err(error) if method == "readinto" => {
+                let failed = vm.new_os_error("raw readinto() failed");
+                failed.set_cause(Some(error));
+                return Err(failed);
+            }
             Err(error) => return Err(error),
         };
-        let error = vm.new_os_error(format!(
-            "raw {method}() returned invalid length {shown} (should have been between 0 and {limit})"
-        ));
-        if cause.is_some() {
-            error.set_cause(cause);
+        match usize::try_from(count) {
+            Ok(count) if count <= limit => Ok(Some(count)),
+            _ => Err(vm.new_os_error(format!(
+                "raw {method}() returned invalid length {count} (should have been between 0 and {limit})"
+            ))),
         }
-        Err(error)
     }
-}
-
-/// A view of a part of an object's bytes.
-fn bytes_view(
-    object: &PyObject,
-    flags: BufferFlags,
-    range: Range<usize>,
-    vm: &VirtualMachine,
-) -> PyResult<PyRef<PyMemoryView>> {
-    let buffer = PyBuffer::from_object(vm, object, flags)?;
-    Ok(PyMemoryView::from_buffer_range(buffer, range, vm)?.into_ref(&vm.ctx))
 }
 
 fn is_interrupted(error: &PyBaseExceptionRef, vm: &VirtualMachine) -> bool {

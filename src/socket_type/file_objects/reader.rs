@@ -20,7 +20,13 @@ use super::{
     raw::{Raw, ReadBuffer},
     unsupported,
 };
-use crate::{line_buffer::Line, text_lines};
+use crate::{
+    line_buffer::{Line, LineBuffer},
+    text_lines,
+};
+
+/// What a text file says of its closed reader.
+const CLOSED: &str = "I/O operation on closed file.";
 
 #[derive(FromArgs)]
 pub(crate) struct Arguments {
@@ -77,9 +83,26 @@ impl BufferedReader {
         })
     }
 
-    fn enter<'a>(zelf: &'a Py<Self>, vm: &VirtualMachine) -> PyResult<Taken<'a, ReadBuffer>> {
+    /// Has the buffer to itself, for a read that may have to wait.
+    ///
+    /// # Errors
+    ///
+    /// Those of a file object that cannot be read, with this text where it is closed.
+    fn enter<'a>(
+        zelf: &'a Py<Self>,
+        closed: &'static str,
+        vm: &VirtualMachine,
+    ) -> PyResult<Taken<'a, ReadBuffer>> {
         let reentrant = || super::reentrant(zelf.as_object(), vm);
-        zelf.buffer.take(vm, reentrant, || {})
+        let mut buffer = zelf.buffer.take(vm, reentrant, || {})?;
+        zelf.raw.check_readable(&mut buffer, closed, vm)?;
+        Ok(buffer)
+    }
+
+    /// What `f` finds among the bytes that are there.
+    #[inline]
+    fn ready<R>(&self, f: impl FnOnce(&mut LineBuffer) -> Option<R>) -> Option<R> {
+        self.buffer.with(|buffer| buffer.ready(f))?
     }
 
     fn fill(
@@ -98,16 +121,15 @@ impl BufferedReader {
         limit: Option<usize>,
         vm: &VirtualMachine,
     ) -> PyResult<Vec<u8>> {
-        zelf.raw.check_open("readline of closed file", vm)?;
         let limit = limit.unwrap_or(usize::MAX);
-        match zelf.buffer.with(|buffer| buffer.data.take_line(limit)) {
-            Some(Some(line)) => Ok(line),
-            _ => Self::line_from_raw(zelf, limit, vm),
+        match zelf.ready(|data| data.take_line(limit)) {
+            Some(line) => Ok(line),
+            None => Self::line_from_raw(zelf, limit, vm),
         }
     }
 
     fn line_from_raw(zelf: &Py<Self>, limit: usize, vm: &VirtualMachine) -> PyResult<Vec<u8>> {
-        let mut buffer = Self::enter(zelf, vm)?;
+        let mut buffer = Self::enter(zelf, "readline of closed file", vm)?;
         let mut searched = 0;
         loop {
             if let Line::Ends(length) = buffer.data.find_line(searched, limit) {
@@ -123,8 +145,7 @@ impl BufferedReader {
     /// Takes so many of the bytes that there are as `length` says, if it does.
     #[inline]
     pub(super) fn take_ready(&self, length: impl FnOnce(&[u8]) -> Option<usize>) -> Option<Vec<u8>> {
-        self.buffer
-            .with(|buffer| length(buffer.data.bytes()).map(|length| buffer.data.take(length)))?
+        self.ready(|data| length(data.bytes()).map(|length| data.take(length)))
     }
 
     /// Takes a line as `find` finds it, given the bytes, how many it has searched, and whether they are the last ones.
@@ -133,7 +154,7 @@ impl BufferedReader {
         find: impl Fn(&[u8], usize, bool) -> text_lines::Line,
         vm: &VirtualMachine,
     ) -> PyResult<Vec<u8>> {
-        let mut buffer = Self::enter(zelf, vm)?;
+        let mut buffer = Self::enter(zelf, CLOSED, vm)?;
         let mut searched = 0;
         let mut is_last = false;
         loop {
@@ -152,7 +173,7 @@ impl BufferedReader {
         complete: impl Fn(&[u8]) -> usize,
         vm: &VirtualMachine,
     ) -> PyResult<Vec<u8>> {
-        let mut buffer = Self::enter(zelf, vm)?;
+        let mut buffer = Self::enter(zelf, CLOSED, vm)?;
         loop {
             let length = complete(buffer.data.bytes());
             if length > 0 {
@@ -168,22 +189,26 @@ impl BufferedReader {
         self.raw.is_closed(vm)
     }
 
+    /// # Errors
+    ///
+    /// OSError after a timeout.
+    pub(super) fn check_in_time(&self, vm: &VirtualMachine) -> PyResult<()> {
+        self.raw.check_in_time(vm)
+    }
+
     pub(super) fn read_bytes(zelf: &Py<Self>, size: &Size, vm: &VirtualMachine) -> PyResult {
         zelf.raw.get(vm)?;
         if size.number() < -1 {
             return Err(vm.new_value_error("read length must be non-negative or -1"));
         }
-        zelf.raw.check_open("read of closed file", vm)?;
         let Some(size) = size.limit() else {
             return Self::read_all(zelf, vm);
         };
-        let ready = |buffer: &mut ReadBuffer| {
-            (size <= buffer.data.len()).then(|| buffer.data.take(size))
-        };
-        if let Some(Some(data)) = zelf.buffer.with(ready) {
+        let ready = |data: &mut LineBuffer| (0 < size && size <= data.len()).then(|| data.take(size));
+        if let Some(data) = zelf.ready(ready) {
             return Ok(vm.ctx.new_bytes(data).into());
         }
-        let mut buffer = Self::enter(zelf, vm)?;
+        let mut buffer = Self::enter(zelf, "read of closed file", vm)?;
         while buffer.data.len() < size {
             let missing = size - buffer.data.len();
             // Whole buffers go straight to where they are wanted; the memory grows with what there is, not with what is asked for.
@@ -199,7 +224,7 @@ impl BufferedReader {
     }
 
     pub(super) fn read_all(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult {
-        let mut buffer = Self::enter(zelf, vm)?;
+        let mut buffer = Self::enter(zelf, "read of closed file", vm)?;
         if !zelf.raw.is_direct(vm) {
             return Self::read_all_by_methods(zelf, &mut buffer, vm);
         }
@@ -250,27 +275,20 @@ impl BufferedReader {
         size: &Size,
         vm: &VirtualMachine,
     ) -> PyResult<Vec<u8>> {
-        zelf.raw.check_open("read of closed file", vm)?;
         let size = size.limit().unwrap_or(zelf.size);
-        if size == 0 {
-            return Ok(Vec::new());
-        }
-        let ready = |buffer: &mut ReadBuffer| {
-            (!buffer.data.is_empty()).then(|| buffer.data.take(size))
-        };
-        if let Some(Some(data)) = zelf.buffer.with(ready) {
+        let ready = |data: &mut LineBuffer| (!data.is_empty()).then(|| data.take(size));
+        if let Some(data) = zelf.ready(ready) {
             return Ok(data);
         }
-        let mut buffer = Self::enter(zelf, vm)?;
-        if buffer.data.is_empty() {
+        let mut buffer = Self::enter(zelf, "read of closed file", vm)?;
+        if size > 0 && buffer.data.is_empty() {
             zelf.fill(&mut buffer, size, vm)?;
         }
         Ok(buffer.data.take(size))
     }
 
     pub(super) fn look(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult<Vec<u8>> {
-        zelf.raw.check_open("peek of closed file", vm)?;
-        let mut buffer = Self::enter(zelf, vm)?;
+        let mut buffer = Self::enter(zelf, "peek of closed file", vm)?;
         if buffer.data.is_empty() {
             zelf.fill(&mut buffer, zelf.size, vm)?;
         }
@@ -284,15 +302,22 @@ impl BufferedReader {
         once: bool,
         vm: &VirtualMachine,
     ) -> PyResult<Option<usize>> {
-        zelf.raw.check_open("readinto of closed file", vm)?;
-        let mut buffer = Self::enter(zelf, vm)?;
+        let mut buffer = Self::enter(zelf, "readinto of closed file", vm)?;
         let mut done = memory.with_ref(|memory| buffer.data.take_into(memory));
-        while done < memory.len() && !(once && done > 0) {
-            let result = if memory.len() - done > zelf.size {
-                zelf.raw.read_into(memory, done, &zelf.closing, vm)
-            } else {
-                zelf.fill(&mut buffer, zelf.size, vm)
+        let mut has_read = false;
+        while done < memory.len() && !(once && has_read) {
+            let missing = memory.len() - done;
+            if once && done > 0 && missing <= zelf.size {
+                break;
+            }
+            let received = (missing > zelf.size)
+                .then(|| zelf.raw.receive_into(memory, done, &zelf.closing, vm))
+                .flatten();
+            let result = match received {
+                Some(result) => result,
+                None => zelf.fill(&mut buffer, missing.max(zelf.size), vm),
             };
+            has_read = true;
             match result {
                 Ok(Some(count)) if count > 0 => {
                     done += if buffer.data.is_empty() {
@@ -443,6 +468,9 @@ impl BufferedReader {
     #[pymethod]
     fn detach(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult {
         Self::flush(zelf, vm)?;
+        let reentrant = || super::reentrant(zelf.as_object(), vm);
+        let mut buffer = zelf.buffer.take(vm, reentrant, || {})?;
+        *buffer = ReadBuffer::default();
         zelf.raw.detach(vm)
     }
 

@@ -4,18 +4,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustpython_vm::{
     AsObject, FromArgs, Py, PyObject, PyObjectRef, PyPayload, PyRef, PyResult,
-    TryFromObject, VirtualMachine,
-    builtins::{PyStrRef, PyType},
+    VirtualMachine,
+    builtins::{PyStr, PyType},
     class::StaticType,
     common::lock::PyRwLock,
     convert::{IntoPyException, ToPyObject},
-    function::ArgMemoryBuffer,
     object::{Traverse, TraverseFn},
     pyclass,
     types::{Constructor, DefaultConstructor, Initializer},
 };
 
-use super::super::{PySocket, receive, send};
+use super::super::{PySocket, arguments::writable_buffer, receive, send};
 use crate::blocking_bridge::Failure;
 
 /// What a file object over a socket is made of, beside the methods that every raw file has.
@@ -46,16 +45,17 @@ unsafe impl Traverse for SocketIo {
 impl DefaultConstructor for SocketIo {}
 
 impl Initializer for SocketIo {
-    type Args = (PyObjectRef, PyStrRef);
+    type Args = (PyObjectRef, PyObjectRef);
 
     fn init(zelf: &Py<Self>, (sock, mode): Self::Args, vm: &VirtualMachine) -> PyResult<()> {
-        let letters = mode.to_string_lossy();
-        let (reading, writing) = match letters.strip_suffix('b').unwrap_or(&letters) {
+        let letters = mode.downcast_ref::<PyStr>().and_then(|mode| mode.to_str());
+        let letters = letters.unwrap_or_default();
+        let (reading, writing) = match letters.strip_suffix('b').unwrap_or(letters) {
             "r" => (true, false),
             "w" => (false, true),
             "rw" => (true, true),
             _ => {
-                let mode = mode.as_object().repr(vm)?;
+                let mode = mode.repr(vm)?;
                 return Err(vm.new_value_error(format!("invalid mode: {mode}")));
             }
         };
@@ -87,6 +87,14 @@ impl SocketIo {
         if !self.reading.load(Ordering::Relaxed) {
             return Err(super::unsupported(vm, "File or stream is not readable."));
         }
+        self.check_in_time(vm)
+    }
+
+    /// # Errors
+    ///
+    /// OSError after a timeout.
+    #[inline]
+    pub(super) fn check_in_time(&self, vm: &VirtualMachine) -> PyResult<()> {
         if self.timed_out.load(Ordering::Relaxed) {
             return Err(vm.new_os_error("cannot read from timed out object"));
         }
@@ -203,7 +211,7 @@ impl SocketIo {
     fn readinto(zelf: &Py<Self>, Buffer { b: buffer }: Buffer, vm: &VirtualMachine) -> PyResult {
         zelf.check_readable(vm)?;
         if let Some(socket) = zelf.native("recv_into", vm) {
-            let buffer = ArgMemoryBuffer::try_from_object(vm, buffer)?;
+            let buffer = writable_buffer(vm, buffer, "recv_into")?;
             let received = receive::receive_into(&socket, &buffer, buffer.len(), 0, vm);
             let received = zelf.received(received, vm)?;
             return Ok(received.to_pyobject(vm));

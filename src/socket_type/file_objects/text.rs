@@ -97,7 +97,6 @@ impl Constructor for TextFile {
             return Err(vm.new_lookup_error(format!("unknown encoding: {name}")));
         };
         let errors = args.errors.unwrap_or_else(|| vm.ctx.new_utf8_str("strict"));
-        vm.state.codec_registry.lookup_error(errors.as_str(), vm)?;
         let newline = args.newline.as_ref().map(|newline| newline.as_str());
         let newline = Newline::parse(newline).ok_or_else(|| {
             vm.new_value_error(format!("illegal newline value: {}", newline.unwrap_or_default()))
@@ -174,9 +173,16 @@ impl TextFile {
         }
     }
 
-    fn enter<'a>(zelf: &'a Py<Self>, vm: &VirtualMachine) -> PyResult<Taken<'a, Decoded>> {
+    /// Has what is decoded to itself, for a read that may have to wait.
+    fn enter<'a>(
+        zelf: &'a Py<Self>,
+        reader: &BufferedReader,
+        vm: &VirtualMachine,
+    ) -> PyResult<Taken<'a, Decoded>> {
         let reentrant = || super::reentrant(zelf.as_object(), vm);
-        zelf.decoded.take(vm, reentrant, || {})
+        let decoded = zelf.decoded.take(vm, reentrant, || {})?;
+        reader.check_in_time(vm)?;
+        Ok(decoded)
     }
 
     #[inline]
@@ -228,7 +234,7 @@ impl TextFile {
         limit: usize,
         vm: &VirtualMachine,
     ) -> PyResult<PyStrRef> {
-        let mut decoded = Self::enter(zelf, vm)?;
+        let mut decoded = Self::enter(zelf, reader, vm)?;
         if decoded.is_empty() && limit == usize::MAX {
             let find = |bytes: &[u8], searched, is_last| zelf.newline.find(bytes, searched, is_last);
             let mut line = BufferedReader::take_line(reader, find, vm)?;
@@ -263,7 +269,7 @@ impl TextFile {
 
     fn read_text(zelf: &Py<Self>, size: &Size, vm: &VirtualMachine) -> PyResult<PyStrRef> {
         let reader = zelf.reader(vm)?;
-        let mut decoded = Self::enter(zelf, vm)?;
+        let mut decoded = Self::enter(zelf, reader, vm)?;
         let Some(size) = size.limit() else {
             let rest = BufferedReader::read_all(reader, vm)?;
             let Some(bytes) = rest.downcast_ref::<PyBytes>() else {

@@ -57,6 +57,9 @@ impl Constructor for BufferedWriter {
     }
 }
 
+/// The memory that the first write takes: for a request or an answer, and not for all that may be buffered.
+const FIRST_CAPACITY: usize = 4096;
+
 /// A raw stream that does not block takes no more; so many bytes of the caller's have been taken.
 fn would_block(vm: &VirtualMachine, taken: usize) -> PyBaseExceptionRef {
     let text = "write could not complete without blocking";
@@ -90,6 +93,9 @@ impl BufferedWriter {
     fn buffer(&self, pending: &mut Vec<u8>, data: &[u8]) -> bool {
         let fits = data.len() <= self.size.saturating_sub(pending.len());
         if fits {
+            if pending.capacity() == 0 {
+                pending.reserve(self.size.min(FIRST_CAPACITY));
+            }
             pending.extend_from_slice(data);
         }
         fits
