@@ -405,15 +405,6 @@ class SocketIO(_socket._SocketIO, io.RawIOBase):
         """The mode it was opened with, "b" included."""
         return "r" * self._reading + "w" * self._writing + "b"
 
-    def close(self):
-        """Let go of the socket; a socket closed meanwhile now closes its descriptor."""
-        if self.closed:
-            return
-        super().close()
-        sock = self._release()
-        if sock is not None:
-            sock._decref_socketios()
-
 
 def _text_file(buffer, encoding, errors, newline):
     # Natively where a line ends in one and the same byte.

@@ -56,7 +56,10 @@ impl LineBuffer {
 
     /// Takes the first `length` bytes, or all if there are fewer.
     pub fn take(&mut self, length: usize) -> Vec<u8> {
-        if length >= self.len() && self.start == 0 && self.memory.len() >= self.memory.capacity() / 2 {
+        if length >= self.len()
+            && self.start == 0
+            && self.memory.len() >= self.memory.capacity() / 2
+        {
             return mem::take(&mut self.memory);
         }
         let bytes = self.bytes();

@@ -166,7 +166,8 @@ impl Encoding {
         Some(match name.as_str() {
             "utf-8" | "utf8" | "u8" | "utf" => Self::Utf8,
             "ascii" | "us-ascii" | "646" => Self::Ascii,
-            "latin-1" | "latin1" | "latin" | "iso-8859-1" | "iso8859-1" | "8859" | "cp819" | "l1" => Self::Latin1,
+            "latin-1" | "latin1" | "latin" | "iso-8859-1" | "iso8859-1" | "8859" | "cp819"
+            | "l1" => Self::Latin1,
             _ => return None,
         })
     }
@@ -187,7 +188,8 @@ impl Encoding {
     /// The text, if the bytes are valid; else they come back.
     #[inline]
     pub fn decode(self, bytes: Vec<u8>) -> Result<String, Vec<u8>> {
-        let valid = |bytes| String::from_utf8(bytes).map_err(std::string::FromUtf8Error::into_bytes);
+        let valid =
+            |bytes| String::from_utf8(bytes).map_err(std::string::FromUtf8Error::into_bytes);
         match self {
             Self::Utf8 => valid(bytes),
             Self::Ascii if bytes.is_ascii() => valid(bytes),
@@ -249,7 +251,13 @@ mod tests {
 
     #[test]
     fn a_search_goes_on_where_the_last_one_ended() {
-        for newline in [Newline::Universal, Newline::Untranslated, Newline::Lf, Newline::Cr, Newline::CrLf] {
+        for newline in [
+            Newline::Universal,
+            Newline::Untranslated,
+            Newline::Lf,
+            Newline::Cr,
+            Newline::CrLf,
+        ] {
             let bytes = b"some\rbytes\nand\r\nmore\n\r";
             let at_once = newline.find(bytes, 0, true);
             let mut searched = 0;
@@ -291,7 +299,11 @@ mod tests {
         let text = "aé€😀".as_bytes();
         let starts = [0, 1, 3, 6, 10];
         for end in 0..=text.len() {
-            let whole = starts.into_iter().filter(|&start| start <= end).max().unwrap();
+            let whole = starts
+                .into_iter()
+                .filter(|&start| start <= end)
+                .max()
+                .unwrap();
             assert_eq!(complete(&text[..end]), whole, "{end}");
         }
         // What can be no character is not waited for.

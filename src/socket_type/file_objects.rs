@@ -60,7 +60,9 @@ fn check(
 
 /// `io.UnsupportedOperation(text)`.
 fn unsupported(vm: &VirtualMachine, text: &str) -> PyBaseExceptionRef {
-    let class = vm.import("_io", 0).and_then(|io| io.get_attr("UnsupportedOperation", vm));
+    let class = vm
+        .import("_io", 0)
+        .and_then(|io| io.get_attr("UnsupportedOperation", vm));
     let error = class.and_then(|class| class.call((text.to_owned(),), vm));
     match error.and_then(|error| error.try_into_value(vm)) {
         Ok(error) | Err(error) => error,
@@ -72,6 +74,9 @@ fn closed_file(vm: &VirtualMachine) -> PyBaseExceptionRef {
 }
 
 fn reentrant(file: &PyObject, vm: &VirtualMachine) -> PyBaseExceptionRef {
-    let shown = file.repr(vm).map_or_else(|_| file.class().slot_name().to_string(), |repr| repr.to_string());
+    let shown = file.repr(vm).map_or_else(
+        |_| file.class().slot_name().to_string(),
+        |repr| repr.to_string(),
+    );
     vm.new_runtime_error(format!("reentrant call inside {shown}"))
 }

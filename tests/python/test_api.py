@@ -51,7 +51,6 @@ ONLY_HERE = {
     "_BufferedRWPair": "what makefile() makes",
     "_TextIOWrapper": "what makefile() makes",
     "_text_file": "chooses what makefile() makes for text",
-    "_release": "the native half of SocketIO.close()",
     "_reading": "an attribute of each SocketIO there, of the native class here",
     "_writing": "an attribute of each SocketIO there, of the native class here",
     "_timeout_occurred": "an attribute of each SocketIO there, of the native class here",

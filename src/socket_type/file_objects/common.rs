@@ -4,9 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustpython_vm::{
     AsObject, FromArgs, Py, PyObject, PyObjectRef, PyPayload, PyResult, TryFromObject,
-    VirtualMachine,
-    function::FuncArgs,
-    pyclass,
+    VirtualMachine, function::FuncArgs, pyclass,
 };
 
 use super::{closed_file, raw::Raw, unsupported};
@@ -82,7 +80,10 @@ pub(super) fn finalise(file: &PyObject, finalising: &AtomicBool, vm: &VirtualMac
     }
     finalising.store(true, Ordering::Relaxed);
     if let Err(error) = vm.call_method(file, "close", ()) {
-        let shown = file.repr(vm).map_or_else(|_| file.class().slot_name().to_string(), |repr| repr.to_string());
+        let shown = file.repr(vm).map_or_else(
+            |_| file.class().slot_name().to_string(),
+            |repr| repr.to_string(),
+        );
         let doing = format!("Exception ignored while finalizing file {shown}");
         vm.run_unraisable(error, Some(doing), vm.ctx.none());
     }
@@ -181,7 +182,9 @@ pub(super) trait OverRaw: FileObject {
     /// The object below, whose methods neither wait for nor see what is in the buffer.
     #[pygetset(name = "raw")]
     fn raw_object(zelf: &Py<Self>, vm: &VirtualMachine) -> PyObjectRef {
-        zelf.raw().get(vm).map_or_else(|_| vm.ctx.none(), ToOwned::to_owned)
+        zelf.raw()
+            .get(vm)
+            .map_or_else(|_| vm.ctx.none(), ToOwned::to_owned)
     }
 
     #[pygetset]

@@ -37,7 +37,10 @@ impl Decoded {
     /// Takes so many characters, or all if there are fewer.
     pub(super) fn take(&mut self, characters: usize) -> Wtf8Buf {
         let rest = self.rest();
-        let end = rest.code_point_indices().nth(characters).map_or(rest.len(), |(index, _)| index);
+        let end = rest
+            .code_point_indices()
+            .nth(characters)
+            .map_or(rest.len(), |(index, _)| index);
         self.take_bytes(end)
     }
 
@@ -49,7 +52,10 @@ impl Decoded {
             other => other,
         };
         let rest = self.rest();
-        let bound = rest.code_point_indices().nth(limit).map_or(rest.len(), |(index, _)| index);
+        let bound = rest
+            .code_point_indices()
+            .nth(limit)
+            .map_or(rest.len(), |(index, _)| index);
         match newline.find(rest.as_bytes(), 0, true) {
             Line::Ends(length) => Some(self.take_bytes(length.min(bound))),
             Line::Open(_) if self.has(limit) => Some(self.take_bytes(bound)),
@@ -58,7 +64,11 @@ impl Decoded {
     }
 
     fn take_bytes(&mut self, length: usize) -> Wtf8Buf {
-        let taken = self.rest().get(..length).unwrap_or(Wtf8::new("")).to_wtf8_buf();
+        let taken = self
+            .rest()
+            .get(..length)
+            .unwrap_or(Wtf8::new(""))
+            .to_wtf8_buf();
         self.start += taken.len();
         if self.is_empty() {
             *self = Self::default();

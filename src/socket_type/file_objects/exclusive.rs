@@ -86,7 +86,11 @@ impl<T: Default> Exclusive<T> {
                     });
                 }
                 // Told of the end from here on: the future is made under the lock that the end takes.
-                state.others.get_or_insert_default().clone().notified_owned()
+                state
+                    .others
+                    .get_or_insert_default()
+                    .clone()
+                    .notified_owned()
             };
             before_waiting();
             blocking_bridge::block_on(vm, ended, None)?;

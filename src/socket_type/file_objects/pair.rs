@@ -90,7 +90,9 @@ impl BufferedRWPair {
     /// Read up to size bytes, with at most one read of the raw stream.
     #[pymethod]
     fn read1(zelf: &Py<Self>, size: Size, vm: &VirtualMachine) -> PyResult<PyBytesRef> {
-        Ok(vm.ctx.new_bytes(BufferedReader::read_once(&zelf.reader, &size, vm)?))
+        Ok(vm
+            .ctx
+            .new_bytes(BufferedReader::read_once(&zelf.reader, &size, vm)?))
     }
 
     /// Return bytes without taking them, at most one read of the raw stream; how many is not up to the argument.
@@ -122,7 +124,9 @@ impl BufferedRWPair {
     /// Read a line with its end, or size bytes of it at most.
     #[pymethod]
     fn readline(zelf: &Py<Self>, size: Size, vm: &VirtualMachine) -> PyResult<PyBytesRef> {
-        Ok(vm.ctx.new_bytes(BufferedReader::line(&zelf.reader, size.limit(), vm)?))
+        Ok(vm
+            .ctx
+            .new_bytes(BufferedReader::line(&zelf.reader, size.limit(), vm)?))
     }
 
     /// Read lines up to the end of the stream; with a hint, only until they have that many bytes together.

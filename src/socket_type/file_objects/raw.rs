@@ -14,10 +14,21 @@ use rustpython_vm::{
 };
 
 use super::{
-    super::{receive::as_uninit, send::{self, Data}, system},
+    super::{
+        receive::as_uninit,
+        send::{self, Data},
+        system,
+    },
     socket_io::{self, SocketIo},
 };
-use crate::{blocking_bridge::{Failure, run_handlers}, line_buffer::LineBuffer, reactor::Direction};
+use crate::{
+    blocking_bridge::{Failure, run_handlers},
+    line_buffer::LineBuffer,
+    reactor::Direction,
+};
+
+/// Memory of more bytes than this is not kept.
+const MOST_SCRATCH: usize = 128 * 1024;
 
 /// What was read and not yet asked for.
 #[derive(Default)]
@@ -163,7 +174,9 @@ impl Raw {
                 if stop.load(Ordering::Acquire) || io.is_closed() {
                     return Err(io::Error::from_raw_os_error(libc::EBADF));
                 }
-                let memory = data.reserve(limit).map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
+                let memory = data
+                    .reserve(limit)
+                    .map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
                 let room = memory.spare_capacity_mut();
                 let room = room.get_mut(..limit).unwrap_or_default();
                 let received = system::receive(fd, room, 0);
@@ -193,14 +206,18 @@ impl Raw {
             buffer.scratch = vm.new_zeroed_bytes(limit)?;
         }
         let memory = VecBuffer::from(std::mem::take(&mut buffer.scratch)).into_ref(&vm.ctx);
-        let view = PyMemoryView::from_buffer_range(memory.clone().into_pybuffer(false), 0..limit, vm)?
-            .into_ref(&vm.ctx);
+        let view =
+            PyMemoryView::from_buffer_range(memory.clone().into_pybuffer(false), 0..limit, vm)?
+                .into_ref(&vm.ctx);
         let result = self.call_until_uninterrupted("readinto", (view.clone(),), vm);
         view.release();
         buffer.scratch = memory.take();
         let count = self.count("readinto", result?, limit, vm)?;
         if let Some(bytes) = buffer.scratch.get(..count.unwrap_or(0)) {
             buffer.data.append(bytes);
+        }
+        if buffer.scratch.len() > MOST_SCRATCH {
+            buffer.scratch = Vec::new();
         }
         Ok(count)
     }

@@ -51,7 +51,9 @@ pub(crate) struct BufferedReader {
 
 impl std::fmt::Debug for BufferedReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BufferedReader").field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("BufferedReader")
+            .field("size", &self.size)
+            .finish_non_exhaustive()
     }
 }
 
@@ -144,7 +146,10 @@ impl BufferedReader {
 
     /// Takes so many of the bytes that there are as `length` says, if it does.
     #[inline]
-    pub(super) fn take_ready(&self, length: impl FnOnce(&[u8]) -> Option<usize>) -> Option<Vec<u8>> {
+    pub(super) fn take_ready(
+        &self,
+        length: impl FnOnce(&[u8]) -> Option<usize>,
+    ) -> Option<Vec<u8>> {
         self.ready(|data| length(data.bytes()).map(|length| data.take(length)))
     }
 
@@ -204,7 +209,8 @@ impl BufferedReader {
         let Some(size) = size.limit() else {
             return Self::read_all(zelf, vm);
         };
-        let ready = |data: &mut LineBuffer| (0 < size && size <= data.len()).then(|| data.take(size));
+        let ready =
+            |data: &mut LineBuffer| (0 < size && size <= data.len()).then(|| data.take(size));
         if let Some(data) = zelf.ready(ready) {
             return Ok(vm.ctx.new_bytes(data).into());
         }
@@ -324,7 +330,9 @@ impl BufferedReader {
                         count
                     } else {
                         let rest = |memory: &mut [u8]| {
-                            buffer.data.take_into(memory.get_mut(done..).unwrap_or_default())
+                            buffer
+                                .data
+                                .take_into(memory.get_mut(done..).unwrap_or_default())
                         };
                         memory.with_ref(rest)
                     };
@@ -393,7 +401,15 @@ impl OverRaw for BufferedReader {
 }
 
 #[pyclass(
-    with(Constructor, Destructor, Iterable, IterNext, Representable, FileObject, OverRaw),
+    with(
+        Constructor,
+        Destructor,
+        Iterable,
+        IterNext,
+        Representable,
+        FileObject,
+        OverRaw
+    ),
     flags(HAS_DICT, HAS_WEAKREF)
 )]
 impl BufferedReader {

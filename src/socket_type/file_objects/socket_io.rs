@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustpython_vm::{
-    AsObject, FromArgs, Py, PyObject, PyObjectRef, PyPayload, PyRef, PyResult,
-    VirtualMachine,
+    AsObject, FromArgs, Py, PyObject, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
     builtins::{PyStr, PyType},
     class::StaticType,
     common::lock::PyRwLock,
@@ -14,7 +13,10 @@ use rustpython_vm::{
     types::{Constructor, DefaultConstructor, Initializer},
 };
 
-use super::super::{PySocket, arguments::writable_buffer, receive, send};
+use super::{
+    super::{PySocket, arguments::writable_buffer, receive, send},
+    common::both,
+};
 use crate::blocking_bridge::Failure;
 
 /// What a file object over a socket is made of, beside the methods that every raw file has.
@@ -31,7 +33,9 @@ pub(crate) struct SocketIo {
 
 impl std::fmt::Debug for SocketIo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SocketIo").field("closed", &self.closed).finish_non_exhaustive()
+        f.debug_struct("SocketIo")
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -117,7 +121,11 @@ impl SocketIo {
     }
 
     /// What a receive has come to: `None` where the socket does not block and has nothing.
-    pub(super) fn received(&self, result: Result<usize, Failure>, vm: &VirtualMachine) -> PyResult<Option<usize>> {
+    pub(super) fn received(
+        &self,
+        result: Result<usize, Failure>,
+        vm: &VirtualMachine,
+    ) -> PyResult<Option<usize>> {
         if matches!(result, Err(Failure::TimedOut)) {
             self.timed_out.store(true, Ordering::Relaxed);
         }
@@ -247,12 +255,21 @@ impl SocketIo {
         zelf.is_closed()
     }
 
-    /// Mark the file object as closed. Return the socket that it had, or None.
+    /// Let go of the socket; a socket closed meanwhile now closes its descriptor. Who reads from it wakes.
     #[pymethod]
-    fn _release(zelf: &Py<Self>) -> Option<PyObjectRef> {
+    fn close(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult<()> {
+        if zelf.is_closed() {
+            return Ok(());
+        }
+        let flushed = vm.call_method(zelf.as_object(), "flush", ()).map(drop);
         zelf.closed.store(true, Ordering::Release);
         zelf.wake();
-        zelf.sock.write().take()
+        let sock = zelf.sock.write().take();
+        let released = match sock {
+            Some(sock) => vm.call_method(&sock, "_decref_socketios", ()).map(drop),
+            None => Ok(()),
+        };
+        both(flushed, released)
     }
 
     #[pygetset]

@@ -75,7 +75,9 @@ pub(crate) struct TextFile {
 
 impl std::fmt::Debug for TextFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TextFile").field("encoding", &self.encoding).finish_non_exhaustive()
+        f.debug_struct("TextFile")
+            .field("encoding", &self.encoding)
+            .finish_non_exhaustive()
     }
 }
 
@@ -99,7 +101,10 @@ impl Constructor for TextFile {
         let errors = args.errors.unwrap_or_else(|| vm.ctx.new_utf8_str("strict"));
         let newline = args.newline.as_ref().map(|newline| newline.as_str());
         let newline = Newline::parse(newline).ok_or_else(|| {
-            vm.new_value_error(format!("illegal newline value: {}", newline.unwrap_or_default()))
+            vm.new_value_error(format!(
+                "illegal newline value: {}",
+                newline.unwrap_or_default()
+            ))
         })?;
         let (reader, writer) = match args.buffer.downcast_ref::<BufferedRWPair>() {
             Some(pair) => (Some(pair.reader().clone()), Some(pair.writer().clone())),
@@ -206,7 +211,10 @@ impl TextFile {
         let bytes: PyRef<PyBytes> = vm.ctx.new_bytes(bytes);
         let errors = Some(self.errors.clone());
         let name = self.encoding_name.as_str();
-        let text = vm.state.codec_registry.decode(bytes.into(), name, errors, vm)?;
+        let text = vm
+            .state
+            .codec_registry
+            .decode(bytes.into(), name, errors, vm)?;
         text.try_into_value(vm)
     }
 
@@ -236,7 +244,8 @@ impl TextFile {
     ) -> PyResult<PyStrRef> {
         let mut decoded = Self::enter(zelf, reader, vm)?;
         if decoded.is_empty() && limit == usize::MAX {
-            let find = |bytes: &[u8], searched, is_last| zelf.newline.find(bytes, searched, is_last);
+            let find =
+                |bytes: &[u8], searched, is_last| zelf.newline.find(bytes, searched, is_last);
             let mut line = BufferedReader::take_line(reader, find, vm)?;
             zelf.note(zelf.newline.end_line(&mut line));
             return zelf.decode(line, vm);
@@ -300,7 +309,8 @@ impl TextFile {
         };
         let writer = zelf.writer(vm)?;
         let bytes = text.as_bytes();
-        let is_translated = zelf.newline.written() != "\n" && memchr::memchr(b'\n', bytes).is_some();
+        let is_translated =
+            zelf.newline.written() != "\n" && memchr::memchr(b'\n', bytes).is_some();
         let as_it_is = match zelf.encoding {
             Encoding::Utf8 => text.to_str().is_some(),
             Encoding::Ascii | Encoding::Latin1 => bytes.is_ascii(),
@@ -309,14 +319,19 @@ impl TextFile {
             BufferedWriter::write_slice(writer, bytes, vm)?;
         } else {
             let text = if is_translated {
-                let ended = text.as_wtf8().replace("\n".as_ref(), zelf.newline.written().as_ref());
+                let ended = text
+                    .as_wtf8()
+                    .replace("\n".as_ref(), zelf.newline.written().as_ref());
                 vm.ctx.new_str(ended)
             } else {
                 text.to_owned()
             };
             let errors = Some(zelf.errors.clone());
             let name = zelf.encoding_name.as_str();
-            let encoded = vm.state.codec_registry.encode_text(text, name, errors, vm)?;
+            let encoded = vm
+                .state
+                .codec_registry
+                .encode_text(text, name, errors, vm)?;
             BufferedWriter::write_slice(writer, encoded.as_bytes(), vm)?;
         }
         if zelf.line_buffering.load(Ordering::Relaxed)
@@ -356,7 +371,9 @@ impl TextFile {
     /// Whether this class does for an encoding.
     #[pystaticmethod]
     fn _knows(encoding: PyObjectRef) -> bool {
-        let name = encoding.downcast_ref::<PyStr>().and_then(|name| name.to_str());
+        let name = encoding
+            .downcast_ref::<PyStr>()
+            .and_then(|name| name.to_str());
         name.is_some_and(|name| Encoding::parse(name).is_some())
     }
 
@@ -431,8 +448,12 @@ impl TextFile {
     fn reconfigure(zelf: &Py<Self>, settings: Settings, vm: &VirtualMachine) -> PyResult<()> {
         zelf.check_open(vm)?;
         let is_given = |setting: OptionalArg<Option<PyObjectRef>>| setting.flatten().is_some();
-        if is_given(settings.encoding) || is_given(settings.errors) || settings.newline.into_option().is_some() {
-            let text = "It is not possible to set the encoding or newline of stream after the first read";
+        if is_given(settings.encoding)
+            || is_given(settings.errors)
+            || settings.newline.into_option().is_some()
+        {
+            let text =
+                "It is not possible to set the encoding or newline of stream after the first read";
             return Err(unsupported(vm, text));
         }
         zelf.flush_buffer(vm)?;
@@ -586,7 +607,10 @@ impl Representable for TextFile {
                 shown.push_str(&value.repr(vm)?.to_string());
             }
         }
-        Ok(format!("{shown} encoding='{}'>", zelf.encoding_name.as_str()))
+        Ok(format!(
+            "{shown} encoding='{}'>",
+            zelf.encoding_name.as_str()
+        ))
     }
 }
 

@@ -38,7 +38,9 @@ pub(crate) struct BufferedWriter {
 
 impl std::fmt::Debug for BufferedWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BufferedWriter").field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("BufferedWriter")
+            .field("size", &self.size)
+            .finish_non_exhaustive()
     }
 }
 
@@ -112,9 +114,15 @@ impl BufferedWriter {
     }
 
     #[inline]
-    pub(super) fn write_bytes(zelf: &Py<Self>, data: &Data, vm: &VirtualMachine) -> PyResult<usize> {
+    pub(super) fn write_bytes(
+        zelf: &Py<Self>,
+        data: &Data,
+        vm: &VirtualMachine,
+    ) -> PyResult<usize> {
         zelf.raw.check_open("write to closed file", vm)?;
-        let buffered = zelf.pending.with(|pending| data.with_rest(0, |data| zelf.buffer(pending, data)));
+        let buffered = zelf
+            .pending
+            .with(|pending| data.with_rest(0, |data| zelf.buffer(pending, data)));
         if buffered == Some(true) {
             return Ok(data.len());
         }
@@ -241,7 +249,15 @@ impl OverRaw for BufferedWriter {
 }
 
 #[pyclass(
-    with(Constructor, Destructor, Iterable, IterNext, Representable, FileObject, OverRaw),
+    with(
+        Constructor,
+        Destructor,
+        Iterable,
+        IterNext,
+        Representable,
+        FileObject,
+        OverRaw
+    ),
     flags(HAS_DICT, HAS_WEAKREF)
 )]
 impl BufferedWriter {
@@ -296,7 +312,9 @@ impl BufferedWriter {
     #[pymethod]
     fn truncate(zelf: &Py<Self>, size: Size, vm: &VirtualMachine) -> PyResult {
         Self::write_out(zelf, vm)?;
-        let size = size.limit().map_or_else(|| vm.ctx.none(), |size| vm.ctx.new_int(size).into());
+        let size = size
+            .limit()
+            .map_or_else(|| vm.ctx.none(), |size| vm.ctx.new_int(size).into());
         vm.call_method(zelf.raw.get(vm)?, "truncate", (size,))
     }
 
