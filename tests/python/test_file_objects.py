@@ -380,6 +380,14 @@ class WritingSteps(unittest.TestCase):
         self.assertIsInstance(caught.exception.__context__, OSError)
         del raw.close
 
+    def test_closing_calls_the_flush_of_the_object(self):
+        for kind in (Reader, Writer):
+            raw = Script()
+            file = kind(raw)
+            file.flush = lambda: 1 / 0
+            self.assertRaises(ZeroDivisionError, file.close)
+            self.assertTrue(raw.closed)
+
     def test_raw_writes_that_lie(self):
         for answer in (-1, 1000):
             raw = Script()
@@ -806,6 +814,26 @@ class Threads(SocketTestCase):
         got = receiver.result()
         self.assertEqual(len(got), 3 * 199)
         self.assertTrue(all(len(set(line)) == 2 for line in got))
+
+    def test_a_write_while_it_is_being_closed_is_refused(self):
+        closing, go_on = threading.Event(), threading.Event()
+
+        class Slow(Script):
+            def close(self):
+                if not self.closed:
+                    closing.set()
+                    go_on.wait(DEADLINE)
+                super().close()
+
+        raw = Slow()
+        file = Writer(raw)
+        closer = Worker(file.close)
+        self.assertTrue(closing.wait(DEADLINE))
+        writer = Worker(file.write, b"late").wait_entered()
+        go_on.set()
+        closer.result()
+        self.assertRaisesRegex(ValueError, "write to closed file", writer.result)
+        self.assertEqual(raw.written, [])
 
     @ours_only
     def test_close_wakes_a_reader(self):

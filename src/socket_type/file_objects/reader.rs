@@ -369,23 +369,24 @@ impl BufferedReader {
         if zelf.finalising.load(Ordering::Relaxed) {
             OverRaw::_dealloc_warn(zelf, zelf.as_object().to_owned(), vm);
         }
-        let before_waiting = || {
-            zelf.closing.store(true, Ordering::Release);
-            zelf.raw.wake();
+        let result = Self::close_raw(zelf, vm);
+        zelf.closing.store(false, Ordering::Release);
+        result
+    }
+
+    fn close_raw(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult {
+        let take = || {
+            let reentrant = || super::reentrant(zelf.as_object(), vm);
+            zelf.buffer.take(vm, reentrant, || {
+                zelf.closing.store(true, Ordering::Release);
+                zelf.raw.wake();
+            })
         };
-        let reentrant = || super::reentrant(zelf.as_object(), vm);
-        let entered = zelf.buffer.take(vm, reentrant, before_waiting);
-        let mut buffer = match entered {
-            Ok(buffer) => buffer,
-            Err(error) => {
-                zelf.closing.store(false, Ordering::Release);
-                return Err(error);
-            }
-        };
-        let flushed = vm.call_method(zelf.raw.get(vm)?, "flush", ()).map(drop);
+        drop(take()?);
+        let flushed = vm.call_method(zelf.as_object(), "flush", ()).map(drop);
+        let mut buffer = take()?;
         let closed = vm.call_method(zelf.raw.get(vm)?, "close", ());
         *buffer = ReadBuffer::default();
-        zelf.closing.store(false, Ordering::Release);
         common::both(flushed, closed)
     }
 }

@@ -430,7 +430,7 @@ impl TextFile {
             // Not every buffer has it.
             let _ = vm.call_method(buffer, "_dealloc_warn", (zelf.to_owned(),));
         }
-        let flushed = zelf.flush_buffer(vm);
+        let flushed = vm.call_method(zelf.as_object(), "flush", ()).map(drop);
         common::both(flushed, vm.call_method(buffer, "close", ()))
     }
 
@@ -603,8 +603,7 @@ impl Representable for TextFile {
         let mut shown = "<_io.TextIOWrapper".to_owned();
         for (attribute, label) in [("name", " name="), ("mode", " mode=")] {
             if let Ok(value) = zelf.as_object().get_attr(attribute, vm) {
-                shown.push_str(label);
-                shown.push_str(&value.repr(vm)?.to_string());
+                shown = format!("{shown}{label}{}", value.repr(vm)?);
             }
         }
         Ok(format!(

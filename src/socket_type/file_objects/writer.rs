@@ -227,11 +227,14 @@ impl BufferedWriter {
         if zelf.finalising.load(Ordering::Relaxed) {
             OverRaw::_dealloc_warn(zelf, zelf.as_object().to_owned(), vm);
         }
-        let mut pending = Self::enter(zelf, vm)?;
+        // Another thread that writes goes first.
+        drop(Self::enter(zelf, vm)?);
         if zelf.raw.is_closed(vm)? {
             return Ok(vm.ctx.none());
         }
-        let flushed = zelf.write_pending(&mut pending, vm);
+        let flushed = vm.call_method(zelf.as_object(), "flush", ()).map(drop);
+        // Who writes meanwhile waits, and finds it closed.
+        let mut pending = Self::enter(zelf, vm)?;
         let closed = vm.call_method(zelf.raw.get(vm)?, "close", ());
         *pending = Vec::new();
         common::both(flushed, closed)
