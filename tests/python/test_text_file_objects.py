@@ -100,6 +100,11 @@ class Reading(Text):
         got = [file.readline(n) for n in (0, 1, 5, 2, 100, -1)]
         self.assertEqual(got, ["", "\xe9", "\xe9\xe9\n", "\u20ac\u20ac", "\n", ""])
 
+    def test_limits_of_lines_that_are_there(self):
+        file = self.reading("first\n\xe9\xe9\xe9\nlast\n".encode())
+        got = [file.readline(100), file.readline(2), file.readline(0), file.readline(2), file.readline(4), file.readline(9)]
+        self.assertEqual(got, ["first\n", "\xe9\xe9", "", "\xe9\n", "last", "\n"])
+
     def test_a_limit_does_not_wait_for_the_end_of_the_line(self):
         file = self.reading("abc\xe9".encode(), ended=False)
         self.assertEqual((file.readline(2), file.readline(2)), ("ab", "c\xe9"))

@@ -51,14 +51,16 @@ impl Decoded {
             Newline::Universal => Newline::Lf,
             other => other,
         };
-        let rest = self.rest();
-        let bound = rest
-            .code_point_indices()
-            .nth(limit)
-            .map_or(rest.len(), |(index, _)| index);
-        match newline.find(rest.as_bytes(), 0, true) {
-            Line::Ends(length) => Some(self.take_bytes(length.min(bound))),
-            Line::Open(_) if self.has(limit) => Some(self.take_bytes(bound)),
+        match newline.find(self.rest().as_bytes(), 0, true) {
+            // So few bytes have no more characters either.
+            Line::Ends(length) if length <= limit => Some(self.take_bytes(length)),
+            Line::Ends(length) => {
+                let rest = self.rest();
+                let bound = rest.code_point_indices().nth(limit);
+                let bound = bound.map_or(length, |(index, _)| index.min(length));
+                Some(self.take_bytes(bound))
+            }
+            Line::Open(_) if self.has(limit) => Some(self.take(limit)),
             Line::Open(_) => None,
         }
     }

@@ -243,12 +243,20 @@ impl TextFile {
         vm: &VirtualMachine,
     ) -> PyResult<PyStrRef> {
         let mut decoded = Self::enter(zelf, reader, vm)?;
-        if decoded.is_empty() && limit == usize::MAX {
+        if decoded.is_empty() {
+            // None where the limit may cut the line: its characters have to be counted.
             let find =
-                |bytes: &[u8], searched, is_last| zelf.newline.find(bytes, searched, is_last);
+                |bytes: &[u8], searched, is_last| match zelf.newline.find(bytes, searched, is_last)
+                {
+                    Line::Ends(length) if length > limit => Line::Ends(0),
+                    Line::Open(_) if bytes.len() >= limit => Line::Ends(0),
+                    found => found,
+                };
             let mut line = BufferedReader::take_line(reader, find, vm)?;
-            zelf.note(zelf.newline.end_line(&mut line));
-            return zelf.decode(line, vm);
+            if !line.is_empty() {
+                zelf.note(zelf.newline.end_line(&mut line));
+                return zelf.decode(line, vm);
+            }
         }
         loop {
             if let Some(line) = decoded.take_line(zelf.newline, limit) {
