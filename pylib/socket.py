@@ -219,13 +219,13 @@ class socket(_socket.socket):
         if buffering == 0:
             return raw
         if reading and writing:
-            stream = io.BufferedRWPair(raw, raw, buffering)
+            stream = _socket._BufferedRWPair(raw, raw, buffering)
         elif reading:
-            stream = io.BufferedReader(raw, buffering)
+            stream = _socket._BufferedReader(raw, buffering)
         else:
-            stream = io.BufferedWriter(raw, buffering)
+            stream = _socket._BufferedWriter(raw, buffering)
         if not binary:
-            stream = io.TextIOWrapper(stream, encoding, errors, newline)
+            stream = _text_file(stream, encoding, errors, newline)
             stream.mode = mode
         return stream
 
@@ -362,61 +362,15 @@ class socket(_socket.socket):
         return descriptor
 
 
-class SocketIO(io.RawIOBase):
+class SocketIO(_socket._SocketIO, io.RawIOBase):
     """Raw, unbuffered file access to a socket; makefile() builds its file objects on it.
 
     `mode` is "r", "w" or "rw", with or without a "b". Closing it tells the
     socket that it is no longer in use, and does not close the socket itself.
     """
 
-    # For an object whose __init__ failed: io.RawIOBase closes that one too.
-    _sock = None
-
     def __init__(self, sock, mode):
-        if mode not in ("r", "w", "rw", "rb", "wb", "rwb"):
-            raise ValueError(f"invalid mode: {mode!r}")
-        super().__init__()
-        self._sock = sock
-        self._mode = mode if "b" in mode else mode + "b"
-        self._reading = "r" in mode
-        self._writing = "w" in mode
-        self._timeout_occurred = False
-
-    def readinto(self, b):
-        """Fill the buffer `b` with what is there, waiting for the first byte.
-
-        Returns the number of bytes, 0 at the end of the stream, or None if the
-        socket does not block and has nothing yet. A timeout is final: bytes
-        that a buffer above had gathered may be lost, so later reads raise.
-        """
-        self._checkClosed()
-        self._checkReadable()
-        if self._timeout_occurred:
-            raise OSError("cannot read from timed out object")
-        try:
-            return self._sock.recv_into(b)
-        except TimeoutError:
-            self._timeout_occurred = True
-            raise
-        except OSError as why:
-            if why.errno in _blocking_errnos:
-                return None
-            raise
-
-    def write(self, b):
-        """Send from the buffer `b`; return how many bytes the socket took.
-
-        That may be fewer than given, or None if the socket does not block and
-        takes nothing now.
-        """
-        self._checkClosed()
-        self._checkWritable()
-        try:
-            return self._sock.send(b)
-        except OSError as why:
-            if why.errno in _blocking_errnos:
-                return None
-            raise
+        super().__init__(sock, mode)
 
     def _refuse_if_closed(self):
         if self.closed:
@@ -450,16 +404,24 @@ class SocketIO(io.RawIOBase):
     @property
     def mode(self):
         """The mode it was opened with, "b" included."""
-        return self._mode
+        return "r" * self._reading + "w" * self._writing + "b"
 
-    def close(self):
-        """Let go of the socket; a socket closed meanwhile now closes its descriptor."""
-        if self.closed:
-            return
-        super().close()
-        sock, self._sock = self._sock, None
-        if sock is not None:
-            sock._decref_socketios()
+
+def _text_file(buffer, encoding, errors, newline):
+    # Natively where a line ends in one and the same byte.
+    if encoding == "locale":
+        import locale
+
+        encoding = locale.getencoding()
+    if _socket._TextIOWrapper._knows(encoding):
+        return _socket._TextIOWrapper(buffer, encoding, errors, newline)
+    return io.TextIOWrapper(buffer, encoding, errors, newline)
+
+
+io.TextIOBase.register(_socket._TextIOWrapper)
+for _class in (_socket._BufferedReader, _socket._BufferedWriter, _socket._BufferedRWPair):
+    io.BufferedIOBase.register(_class)
+del _class
 
 
 def fromfd(fd, family, type, proto=0):

@@ -27,9 +27,13 @@ pub mod control_message;
 pub mod dns;
 #[cfg(not(loom))]
 pub mod happy_eyeballs;
+#[doc(hidden)]
+pub mod line_buffer;
 pub mod reactor;
 #[doc(hidden)]
 pub mod sockaddr;
+#[doc(hidden)]
+pub mod text_lines;
 
 #[cfg(feature = "python")]
 pub mod blocking_bridge;

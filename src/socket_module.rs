@@ -35,6 +35,7 @@ pub(crate) mod _socket {
         let class = socket_type::class();
         module.set_attr("socket", class.clone(), vm)?;
         module.set_attr("SocketType", class, vm)?;
+        socket_type::file_objects::add_to(vm, module)?;
         // PEP 3151 and Python 3.10: the module's old names of two built-in classes.
         module.set_attr("error", vm.ctx.exceptions.os_error.to_owned(), vm)?;
         module.set_attr("timeout", vm.ctx.exceptions.timeout_error.to_owned(), vm)?;

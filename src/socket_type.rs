@@ -11,6 +11,7 @@ mod connect;
 mod create;
 mod default_timeout;
 mod face;
+pub(crate) mod file_objects;
 mod message;
 mod options;
 mod race;

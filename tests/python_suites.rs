@@ -185,6 +185,8 @@ suites! {
     stock_gaps: 100,
     bad_input: 200,
     socket_data: 200,
+    file_objects: 200,
+    text_file_objects: 100,
     socket_type: 200,
     address_families: 200,
     kernel_families: 400,

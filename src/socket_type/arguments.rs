@@ -99,7 +99,7 @@ impl Into {
     }
 }
 
-fn writable_buffer(
+pub(super) fn writable_buffer(
     vm: &VirtualMachine,
     object: PyObjectRef,
     caller: &str,

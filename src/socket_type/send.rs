@@ -32,7 +32,7 @@ impl Data {
     }
 
     /// Runs one system call on the bytes behind `from`. A borrow locks a bytearray, so none lasts longer than that.
-    fn with_rest<R>(&self, from: usize, f: impl FnOnce(&[u8]) -> R) -> R {
+    pub(super) fn with_rest<R>(&self, from: usize, f: impl FnOnce(&[u8]) -> R) -> R {
         match self {
             Self::Bytes(bytes) => f(bytes.as_bytes().get(from..).unwrap_or_default()),
             Self::Buffer(buffer) => f(buffer.borrow().get(from..).unwrap_or_default()),
@@ -52,16 +52,27 @@ pub(super) fn send(
     address: Option<&SockAddr>,
     vm: &VirtualMachine,
 ) -> Result<usize, Failure> {
+    send_rest(socket, data, 0, flags, address, vm)
+}
+
+/// [`send`] of what is behind the first `from` bytes.
+pub(super) fn send_rest(
+    socket: &PySocket,
+    data: &Data,
+    from: usize,
+    flags: i32,
+    address: Option<&SockAddr>,
+    vm: &VirtualMachine,
+) -> Result<usize, Failure> {
     socket.blocking(vm, flags, |call, source| {
-        let sent = first_part(socket, call, source, address, |fd| {
-            data.with_rest(0, |bytes| system::send(fd, bytes, flags, address))
-        })?;
+        let attempt = |fd: BorrowedFd<'_>, sent: usize| {
+            data.with_rest(from + sent, |bytes| system::send(fd, bytes, flags, address))
+        };
+        let sent = first_part(socket, call, source, address, |fd| attempt(fd, 0))?;
         if flags & libc::MSG_DONTWAIT != 0 || !socket.completes_partial_work() {
             return Ok(sent);
         }
-        complete(call, source, sent, data.len(), |fd, sent| {
-            data.with_rest(sent, |bytes| system::send(fd, bytes, flags, address))
-        })
+        complete(call, source, sent, data.len().saturating_sub(from), attempt)
     })
 }
 

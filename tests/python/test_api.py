@@ -48,6 +48,15 @@ ONLY_HERE = {
     "__closed": "a slot here, in the dictionary there",
     "_sock": "a slot here, in the dictionary there",
     "_refuse_if_closed": "a private method",
+    "_SocketIO": "what is native of SocketIO",
+    "_BufferedReader": "what makefile() makes",
+    "_BufferedWriter": "what makefile() makes",
+    "_BufferedRWPair": "what makefile() makes",
+    "_TextIOWrapper": "what makefile() makes",
+    "_text_file": "chooses what makefile() makes for text",
+    "_reading": "an attribute of each SocketIO there, of the native class here",
+    "_writing": "an attribute of each SocketIO there, of the native class here",
+    "_timeout_occurred": "an attribute of each SocketIO there, of the native class here",
 }
 
 # What CPython 3.14 has and 3.12 or 3.13 may lack, beside the constants of test_constants.
@@ -80,7 +89,7 @@ for owner in _socket, socket, _socket.socket, socket.socket, socket.SocketIO:
 for name in dir(socket):
     thing = getattr(socket, name)
     if isinstance(thing, type) and thing.__module__ == "socket" and name != "socket":
-        kinds[name] = [base.__name__ for base in thing.__mro__]
+        kinds[name] = [base.__name__ for base in thing.__mro__ if base.__name__ != "_SocketIO"]
     elif type(thing).__module__ == "socket" and isinstance(thing, int):
         kinds[name] = type(thing).__name__
 print(json.dumps([sys.version_info[:2], names, signatures, kinds]))
