@@ -15,10 +15,9 @@ ONE = ("one",)
 ALL = ("all",)
 BOTH = ("one", "all")
 
-# Batches are short against a time slice of the scheduler, so that many of them pass undisturbed on a busy machine, and their median is
-# one that did.
-BATCH_SECONDS = 0.004
-BATCHES = 40
+# Batches are short against a time slice of the scheduler, so that some of them pass undisturbed on a busy machine.
+BATCH_SECONDS = 0.002
+BATCHES = 80
 # A case whose single operation is slow gets fewer batches, and at least these.
 CASE_SECONDS = 1.5
 FEWEST_BATCHES = 5
@@ -32,9 +31,9 @@ Case = collections.namedtuple("Case", "name function cpus")
 CASES = {}
 
 
-def median(values):
-    """The middle one, or the upper of two. (The module `statistics` takes longer to import than a case to run.)"""
-    return sorted(values)[len(values) // 2]
+def quantile(values, part):
+    """The value at that part of the way up, 0 to 1. (The module `statistics` takes longer to import than a case to run.)"""
+    return sorted(values)[int(len(values) * part)]
 
 
 def case(cpus=ONE):
@@ -49,10 +48,15 @@ def case(cpus=ONE):
 
 
 class Bench:
-    """The clock of one run of one case. `quick` shows only that the case runs."""
+    """The clock of one run of one case.
 
-    def __init__(self, quick=False):
+    `quick` shows only that the case runs. `pinned` says that all of it shares one processor: what makes one batch slower than another is
+    then some other process, so the lower quartile tells more of the case than the median.
+    """
+
+    def __init__(self, quick=False, pinned=False):
         self.quick = quick
+        self.part = 0.25 if pinned else 0.5
 
     def size(self, count):
         """How many threads or sockets to take instead of `count`."""
@@ -87,7 +91,7 @@ class Bench:
         done = [batch(count) for _ in range(batches)]
         operation = 1e6 / (count * each)
         return Figure(
-            median([elapsed for elapsed, _ in done]) * operation,
+            quantile([elapsed for elapsed, _ in done], self.part) * operation,
             # Not the median: a clock that ticks coarsely has nothing to say of one short batch.
             sum(cpu for _, cpu in done) / len(done) * operation,
             "\N{MICRO SIGN}s",

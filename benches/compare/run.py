@@ -1,11 +1,11 @@
 """Runs one case, or lists them.
 
-    python3 benches/compare/run.py [--quick] CASE
+    python3 benches/compare/run.py [--quick] [--pinned] CASE
     python3 benches/compare/run.py --list [REGEX]
 
 `CASE` is `module.function`. It prints a line of JSON: the figure, the processor time of an operation in microseconds (or null), the unit.
-`--list` prints one line a case, with the processors that it wants: "one" that all of it shares, or "all". `cargo bench-compare` runs them
-under several interpreters.
+`--pinned` says that all of it shares one processor, `--quick` that only its running is of interest. `--list` prints one line a case, with the
+processors that it wants: "one" or "all". `cargo bench-compare` runs them under several interpreters.
 """
 
 import importlib
@@ -24,10 +24,10 @@ def load_all():
     return list(CASES.values())
 
 
-def run(name, quick=False):
+def run(name, **settings):
     """One case's figure. Only its own module is loaded."""
     importlib.import_module(name.partition(".")[0])
-    return CASES[name].function(Bench(quick))
+    return CASES[name].function(Bench(**settings))
 
 
 def main(arguments):
@@ -37,9 +37,9 @@ def main(arguments):
             if re.search(pattern, case.name):
                 print(json.dumps({"case": case.name, "cpus": case.cpus}))
         return
-    quick = "--quick" in arguments
-    (name,) = [argument for argument in arguments if argument != "--quick"]
-    figure = run(name, quick)
+    settings = {option: "--" + option in arguments for option in ("quick", "pinned")}
+    (name,) = [argument for argument in arguments if not argument.startswith("--")]
+    figure = run(name, **settings)
     print(json.dumps({"case": name, "value": figure.value, "cpu": figure.cpu, "unit": figure.unit}))
 
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from measure import Figure, case, median
+from measure import Figure, case, quantile
 
 ROUNDS = 10
 
@@ -37,7 +37,7 @@ def imported(bench, module):
         elapsed, cpu = map(float, output.split())
         wall.append(elapsed * 1e6)
         used.append(cpu * 1e6)
-    return Figure(median(wall), median(used), "\N{MICRO SIGN}s")
+    return Figure(quantile(wall, bench.part), quantile(used, bench.part), "\N{MICRO SIGN}s")
 
 
 @case()

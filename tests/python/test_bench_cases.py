@@ -13,10 +13,33 @@ from support import DEADLINE, HERE
 CASES = os.path.join(HERE, "..", "..", "benches", "compare")
 sys.path.insert(0, CASES)
 
+import measure  # noqa: E402
 import run  # noqa: E402
 
 # What may cost too little to be told from nothing.
 MAY_BE_NOTHING = ("memory.open_socket", "memory.blocked_thread", "memory.idle_connection")
+
+
+class Clock(unittest.TestCase):
+    def test_quantile(self):
+        values = [50, 10, 40, 20, 30]
+        self.assertEqual([measure.quantile(values, part) for part in (0, 0.25, 0.5)], [10, 20, 30])
+        self.assertEqual(measure.quantile([7], 0.5), 7)
+
+    def test_cost_is_of_one_operation(self):
+        """Only `run` is timed, and each of its operations counts."""
+        calls = []
+        ticks = iter(range(1000))
+        figure = measure.Bench(quick=True).per_operation(
+            lambda count: calls.append(("run", count)),
+            lambda count: calls.append(("prepare", count)),
+            lambda: calls.append(("finish",)),
+            each=10,
+            processor_time=lambda: next(ticks),
+        )
+        self.assertEqual(calls, [("prepare", 2), ("run", 2), ("finish",)] * 2)
+        # A second of the processor for each batch of 2 * 10 operations.
+        self.assertEqual((figure.cpu, figure.unit), (50_000, "\N{MICRO SIGN}s"))
 
 
 class EachCase(unittest.TestCase):

@@ -103,6 +103,9 @@ impl Runner<'_> {
         if self.quick {
             command.arg("--quick");
         }
+        if row.cpus == Cpus::One {
+            command.arg("--pinned");
+        }
         command
             .arg(&row.case)
             .env("BENCH_PEER", self.peer)

@@ -132,7 +132,7 @@ pub fn targets(judged: &[Judged]) -> String {
         return String::new();
     }
     let mut text = String::from(
-        "| target | CPUs | against | at most | reached | |\n|---|---|---|---|---|---|\n",
+        "| target | CPUs | against | at most | reached | processor time | |\n|---|---|---|---|---|---|---|\n",
     );
     for target in judged {
         let quantity = match target.quantity {
@@ -187,6 +187,33 @@ mod tests {
         results[0].series[1].1.push(Err("no end".into()));
         assert!(table(&interpreters, &results).contains("| fails | - |"));
         assert!(complaints(&interpreters, &results).contains("stock: no end"));
+    }
+
+    #[test]
+    fn targets_fit_their_table() {
+        let ratio = Ratio {
+            median: 0.5,
+            low: 0.25,
+            high: 0.75,
+        };
+        let judged = Judged {
+            case: "a.b",
+            cpus: Cpus::All,
+            quantity: Quantity::Value,
+            against: "stock".into(),
+            at_most: 0.6,
+            reached: ratio,
+            reached_cpu: None,
+            met: true,
+        };
+        let text = targets(&[judged]);
+        let columns: Vec<usize> = text.lines().map(|line| line.matches('|').count()).collect();
+        assert_eq!(columns, [8; 3], "{text}");
+        assert!(
+            text.ends_with("| `a.b` | all | stock | 0.60 | 0.50 [0.25, 0.75] | - | met |\n"),
+            "{text}"
+        );
+        assert_eq!(targets(&[]), "");
     }
 
     #[test]
