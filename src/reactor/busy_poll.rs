@@ -341,7 +341,8 @@ fn lost_processor(before: Duration, now: Duration) -> bool {
 /// [`others_have_answered`] is to be told of how that went.
 #[cfg(any(feature = "python", test))]
 pub(crate) fn let_others_run(yield_now: impl FnOnce()) -> bool {
-    if busy_poll().is_zero() {
+    // More than one processor, as far as is known: no clock is read for that. The polls of such a thread ask again.
+    if PROCESSORS.get().0 > 1 || busy_poll().is_zero() {
         return false;
     }
     let begin = system::monotonic();
