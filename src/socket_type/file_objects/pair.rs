@@ -6,7 +6,7 @@ use rustpython_vm::{
     AsObject, FromArgs, Py, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
     builtins::{PyBytesRef, PyType},
     convert::ToPyObject,
-    function::{ArgIterable, ArgMemoryBuffer},
+    function::ArgIterable,
     object::{Traverse, TraverseFn},
     protocol::PyIterReturn,
     pyclass,
@@ -20,6 +20,7 @@ use super::{
     unsupported,
     writer::BufferedWriter,
 };
+use crate::memory::WriteMemory;
 
 #[derive(FromArgs)]
 pub(crate) struct Arguments {
@@ -105,7 +106,7 @@ impl BufferedRWPair {
     #[pymethod]
     fn readinto(
         zelf: &Py<Self>,
-        buffer: ArgMemoryBuffer,
+        buffer: WriteMemory,
         vm: &VirtualMachine,
     ) -> PyResult<Option<usize>> {
         BufferedReader::read_into(&zelf.reader, &buffer, false, vm)
@@ -115,7 +116,7 @@ impl BufferedRWPair {
     #[pymethod]
     fn readinto1(
         zelf: &Py<Self>,
-        buffer: ArgMemoryBuffer,
+        buffer: WriteMemory,
         vm: &VirtualMachine,
     ) -> PyResult<Option<usize>> {
         BufferedReader::read_into(&zelf.reader, &buffer, true, vm)

@@ -9,7 +9,7 @@ use rustpython_vm::{
     AsObject, PyObject, PyObjectRef, PyPayload, PyResult, TryFromObject, VirtualMachine,
     builtins::{PyBaseExceptionRef, PyMemoryView},
     class::StaticType,
-    function::{ArgMemoryBuffer, IntoFuncArgs},
+    function::IntoFuncArgs,
     protocol::{BufferFlags, PyBuffer, VecBuffer},
 };
 
@@ -24,6 +24,7 @@ use super::{
 use crate::{
     blocking_bridge::{Failure, run_handlers},
     line_buffer::LineBuffer,
+    memory::WriteMemory,
     reactor::Direction,
 };
 
@@ -225,7 +226,7 @@ impl Raw {
     /// One receive into memory behind its first `from` bytes; `None` for a raw object that is read by its methods.
     pub(super) fn receive_into(
         &self,
-        memory: &ArgMemoryBuffer,
+        memory: &WriteMemory,
         from: usize,
         stop: &AtomicBool,
         vm: &VirtualMachine,
@@ -241,7 +242,7 @@ impl Raw {
                     return Err(io::Error::from_raw_os_error(libc::EBADF));
                 }
                 // Borrowed for each attempt only: a borrow locks the object, and others may need it.
-                let mut memory = memory.borrow_buf_mut();
+                let mut memory = memory.borrow();
                 let room = memory.get_mut(from..).unwrap_or_default();
                 system::receive(fd, as_uninit(room), 0)
             })

@@ -6,7 +6,6 @@ use rustpython_vm::{
     AsObject, FromArgs, Py, PyObjectRef, PyPayload, PyResult, VirtualMachine,
     builtins::{PyBytesRef, PyType},
     convert::ToPyObject,
-    function::ArgMemoryBuffer,
     object::{Traverse, TraverseFn},
     protocol::PyIterReturn,
     pyclass,
@@ -22,6 +21,7 @@ use super::{
 };
 use crate::{
     line_buffer::{Line, LineBuffer},
+    memory::WriteMemory,
     text_lines,
 };
 
@@ -304,12 +304,12 @@ impl BufferedReader {
     /// `readinto` and, with `once`, `readinto1`, which reads from the raw object once at most.
     pub(super) fn read_into(
         zelf: &Py<Self>,
-        memory: &ArgMemoryBuffer,
+        memory: &WriteMemory,
         once: bool,
         vm: &VirtualMachine,
     ) -> PyResult<Option<usize>> {
         let mut buffer = Self::enter(zelf, "readinto of closed file", vm)?;
-        let mut done = memory.with_ref(|memory| buffer.data.take_into(memory));
+        let mut done = buffer.data.take_into(&mut memory.borrow());
         let mut has_read = false;
         while done < memory.len() && !(once && has_read) {
             let missing = memory.len() - done;
@@ -325,23 +325,21 @@ impl BufferedReader {
             };
             has_read = true;
             match result {
+                Ok(Some(count)) if count > 0 && buffer.data.is_empty() => done += count,
                 Ok(Some(count)) if count > 0 => {
-                    done += if buffer.data.is_empty() {
-                        count
-                    } else {
-                        let rest = |memory: &mut [u8]| {
-                            buffer
-                                .data
-                                .take_into(memory.get_mut(done..).unwrap_or_default())
-                        };
-                        memory.with_ref(rest)
-                    };
+                    let mut memory = memory.borrow();
+                    let rest = memory.get_mut(done..).unwrap_or_default();
+                    if rest.is_empty() {
+                        // It has shrunk meanwhile.
+                        break;
+                    }
+                    done += buffer.data.take_into(rest);
                 }
                 Ok(None) if done == 0 => return Ok(None),
                 Ok(_) => break,
                 Err(error) => {
                     // Nothing that was received is lost.
-                    let read = memory.borrow_buf_mut();
+                    let read = memory.borrow();
                     buffer.data.put_back(read.get(..done).unwrap_or_default());
                     return Err(error);
                 }
@@ -438,7 +436,7 @@ impl BufferedReader {
     #[pymethod]
     fn readinto(
         zelf: &Py<Self>,
-        buffer: ArgMemoryBuffer,
+        buffer: WriteMemory,
         vm: &VirtualMachine,
     ) -> PyResult<Option<usize>> {
         Self::read_into(zelf, &buffer, false, vm)
@@ -448,7 +446,7 @@ impl BufferedReader {
     #[pymethod]
     fn readinto1(
         zelf: &Py<Self>,
-        buffer: ArgMemoryBuffer,
+        buffer: WriteMemory,
         vm: &VirtualMachine,
     ) -> PyResult<Option<usize>> {
         Self::read_into(zelf, &buffer, true, vm)
