@@ -134,7 +134,7 @@ fn run_suite(module: &str, polls: Option<&str>, limit: Duration) {
 }
 
 macro_rules! suites {
-    ($($name:ident: $seconds:literal,)* $(polling { $($polling:ident: $limit:literal,)* })?) => {
+    ($($name:ident: $seconds:literal,)*; polling: $($polling:ident: $limit:literal,)*) => {
         $(
             #[test]
             fn $name() {
@@ -145,13 +145,13 @@ macro_rules! suites {
         mod polling {
             use super::*;
 
-            $($(
+            $(
                 #[test]
                 fn $polling() {
                     let module = concat!("test_", stringify!($polling));
                     run_suite(module, Some("100000"), Duration::from_secs($limit));
                 }
-            )*)?
+            )*
         }
     };
 }
@@ -198,11 +198,11 @@ suites! {
     tls_stdlib_programs: 400,
     tls_pip: 900,
     busy_poll: 200,
-    polling {
-        close_wakes: 300,
-        timeouts: 300,
-        deadlines: 300,
-        signals: 300,
-        fork: 300,
-    }
+    ;
+    polling:
+    close_wakes: 300,
+    timeouts: 300,
+    deadlines: 300,
+    signals: 300,
+    fork: 300,
 }
