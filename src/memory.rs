@@ -38,11 +38,6 @@ impl ReadMemory {
         }
         copy(&borrowed, vm).map(Some)
     }
-
-    /// How many bytes there are by now.
-    pub fn len(&self) -> usize {
-        self.borrow().len()
-    }
 }
 
 impl<'a> TryFromBorrowedObject<'a> for ReadMemory {

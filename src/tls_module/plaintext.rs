@@ -20,7 +20,7 @@ impl Plaintext {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.borrow().len()
     }
 
     /// The bytes behind `from`, at most `size` of them, as an object.
