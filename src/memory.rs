@@ -79,3 +79,33 @@ impl<'a> TryFromBorrowedObject<'a> for WriteMemory {
         ArgMemoryBuffer::try_from_borrowed_object(vm, object).map(|lent| Self(lent.into()))
     }
 }
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use rustpython::{InterpreterBuilder, InterpreterBuilderExt};
+    use rustpython_vm::{AsObject, PyPayload, TryFromBorrowedObject, builtins::PyByteArray};
+
+    use super::{ReadMemory, WriteMemory};
+
+    /// What a resize does that another thread had begun before the memory was lent.
+    #[test]
+    fn memory_that_shrinks_while_lent_is_as_short_as_it_is() {
+        InterpreterBuilder::new().init_stdlib().build().enter(|vm| {
+            let array = PyByteArray::from(b"0123456789".to_vec()).into_ref(&vm.ctx);
+            let object = array.as_object();
+            let read = ReadMemory::try_from_borrowed_object(vm, object).expect("bytes-like");
+            let written = WriteMemory::try_from_borrowed_object(vm, object).expect("bytes-like");
+            let scope = vm.new_scope_with_builtins();
+            let named = scope.globals.set_item("array", object.to_owned(), vm);
+            let part = named.and_then(|()| vm.run_block_expr(scope, "memoryview(array)[5:]"));
+            let part = part.expect("a view of a part");
+            let behind = ReadMemory::try_from_borrowed_object(vm, &part).expect("bytes-like");
+            array.borrow_buf_mut().truncate(3);
+            assert_eq!(&*read.borrow(), b"012");
+            assert_eq!(read.copy(vm).expect("memory"), b"012");
+            assert_eq!(&*behind.borrow(), b"");
+            written.borrow().fill(b'x');
+            assert_eq!(&*array.borrow_buf(), b"xxx");
+        });
+    }
+}
