@@ -14,7 +14,7 @@ mod timeout;
 
 use std::{
     future::Future,
-    io,
+    io, mem,
     os::fd::BorrowedFd,
     pin::pin,
     thread,
@@ -32,7 +32,7 @@ pub(crate) use self::{
 };
 use crate::{
     errors,
-    reactor::{self, Direction, Source, Step},
+    reactor::{self, Direction, Source, Step, Yielded},
 };
 
 /// Why a blocking call ended without a result. It becomes an exception where the call returns to Python.
@@ -237,24 +237,28 @@ impl<'a> Call<'a> {
         direction: Direction,
         mut attempt: impl FnMut(&Source) -> Option<io::Result<R>>,
     ) -> Result<R, Failure> {
-        let mut others_ran = None;
+        let reads = direction == Direction::Read;
+        let mut may_yield = reads;
+        let mut yielded = None;
+        if reads && reactor::needs_others(self.source) {
+            may_yield = false;
+            yielded = self.let_others_run();
+        }
         loop {
             let seen = self.source.tick(direction);
             let outcome = attempt(self.source)
                 .unwrap_or_else(|| Err(io::Error::from_raw_os_error(libc::EBADF)));
-            if others_ran == Some(true) {
-                others_ran = Some(false);
-                reactor::others_have_answered(outcome.is_ok());
+            if let Some(yielded) = yielded.take() {
+                yielded.has_answered(self.source, outcome.is_ok());
             }
             match outcome {
                 Ok(result) => return Ok(result),
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EINTR) => signals::run_handlers(self.vm)?,
                     Some(libc::EAGAIN) => {
-                        if others_ran.is_none() && direction == Direction::Read {
-                            let ran = self.let_others_run();
-                            others_ran = Some(ran);
-                            if ran {
+                        if mem::take(&mut may_yield) {
+                            yielded = self.let_others_run();
+                            if yielded.is_some() {
                                 continue;
                             }
                         }
@@ -267,12 +271,15 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Whether other threads have run, and an attempt is worth another try before the call waits.
+    /// Lets other threads run, if an attempt may be worth another try then, before the call waits.
     ///
     /// For what others send only. Room to send comes bit by bit, and a wait for it ends when there is a good deal.
-    fn let_others_run(&self) -> bool {
+    fn let_others_run(&self) -> Option<Yielded> {
         let waits = !self.timeout.is_nonblocking() && self.flags & NEVER_WAITS == 0;
-        waits && reactor::let_others_run(|| self.vm.allow_threads(thread::yield_now))
+        if !waits {
+            return None;
+        }
+        reactor::let_others_run(|| self.vm.allow_threads(thread::yield_now))
     }
 
     /// Before a call's first wait: fails with `would_block` where CPython does not wait.

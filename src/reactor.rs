@@ -85,7 +85,7 @@ pub use self::{
 };
 #[cfg(all(not(loom), feature = "python"))]
 pub(crate) use self::{
-    busy_poll::{let_others_run, others_have_answered},
+    busy_poll::{Yielded, let_others_run, needs_others},
     driver::poke_signal_target,
     park::poll_or_park_for_signals,
     system::eventfd,

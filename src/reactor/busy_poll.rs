@@ -15,6 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(any(feature = "python", test))]
+use super::Source;
 use super::{process, spinners::Spinners, system};
 
 /// How long a wait polls before it sleeps, if the program sets nothing else: see `docs/benchmarks.md`.
@@ -138,6 +140,9 @@ thread_local! {
     /// Of [`let_others_run`].
     #[cfg(any(feature = "python", test))]
     static YIELDS: Cell<Policy> = const { Cell::new(Policy::NEW) };
+    /// See [`needs_others`].
+    #[cfg(any(feature = "python", test))]
+    static NEEDED: Cell<Option<usize>> = const { Cell::new(None) };
     /// How many processors the thread has, and when that was asked for.
     static PROCESSORS: Cell<(usize, Duration)> = const { Cell::new((0, Duration::ZERO)) };
 }
@@ -202,6 +207,10 @@ fn as_nanoseconds(time: Duration) -> u64 {
 static CONTENTION: Contention = Contention::new();
 
 static SPINNERS: Spinners = Spinners::new();
+
+/// A yield that takes less has not gone to a thread that makes a system call.
+#[cfg(any(feature = "python", test))]
+const AT_WORK: Duration = Duration::from_micros(2);
 
 /// How long an answer about the processors is believed: the program may change its affinity at any time.
 const PROCESSORS_KNOWN: Duration = Duration::from_millis(100);
@@ -337,32 +346,47 @@ fn lost_processor(before: Duration, now: Duration) -> bool {
 /// With a single processor, which polls would only keep from the answer's thread, there is this instead: the others that are
 /// ready run, before a call sleeps that would have to wait.
 ///
-/// True when they have run, for as long as that is likely to pay: then the call is worth another try, and
-/// [`others_have_answered`] is to be told of how that went.
+/// What it returns, for as long as that is likely to pay, says that the call is worth another try, and is to be told how that went.
 #[cfg(any(feature = "python", test))]
-pub(crate) fn let_others_run(yield_now: impl FnOnce()) -> bool {
+pub(crate) fn let_others_run(yield_now: impl FnOnce()) -> Option<Yielded> {
     // More than one processor, as far as is known: no clock is read for that. The polls of such a thread ask again.
     if PROCESSORS.get().0 > 1 || busy_poll().is_zero() {
-        return false;
+        return None;
     }
     let begin = system::monotonic();
     if processors(begin) > 1 || !allows(&YIELDS, begin) {
-        return false;
+        return None;
     }
     yield_now();
-    !lost_processor(begin, system::monotonic())
+    let end = system::monotonic();
+    (!lost_processor(begin, end)).then_some(Yielded(end.saturating_sub(begin)))
 }
 
-/// See [`let_others_run`].
+/// The time for which others may have run.
 #[cfg(any(feature = "python", test))]
-pub(crate) fn others_have_answered(answered: bool) {
-    let now = system::monotonic();
-    if answered {
-        CONTENTION.not_lost(now);
-        update(&YIELDS, Policy::hit);
-    } else {
-        update(&YIELDS, |policy| policy.missed(now));
+pub(crate) struct Yielded(Duration);
+
+#[cfg(any(feature = "python", test))]
+impl Yielded {
+    /// Whether the call got on for it. Its source is what [`needs_others`] is asked of next time.
+    pub(crate) fn has_answered(self, source: &Source, answered: bool) {
+        let now = system::monotonic();
+        if answered {
+            CONTENTION.not_lost(now);
+            update(&YIELDS, Policy::hit);
+        } else {
+            update(&YIELDS, |policy| policy.missed(now));
+        }
+        let needed = answered && self.0 >= AT_WORK;
+        NEEDED.set(needed.then(|| source.identity()));
     }
+}
+
+/// Whether the last call of this thread's was one on this source and got its answer from the others: then they may as well run
+/// before the first try, which would be in vain.
+#[cfg(any(feature = "python", test))]
+pub(crate) fn needs_others(source: &Source) -> bool {
+    NEEDED.get() == Some(source.identity())
 }
 
 /// See [`endless`].

@@ -164,6 +164,12 @@ impl Source {
         (!self.inner.word.is_closed()).then_some(self.inner.fd)
     }
 
+    /// Which source it is, among those that live.
+    #[cfg(any(feature = "python", test))]
+    pub(super) fn identity(&self) -> usize {
+        Arc::as_ptr(&self.inner) as usize
+    }
+
     /// Runs a system call (which must not block) on the descriptor, which stays open meanwhile; `None` when closed.
     pub fn with_fd<R>(&self, f: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
         self.inner.with_fd(f)

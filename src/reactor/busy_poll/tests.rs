@@ -133,3 +133,19 @@ fn settings_of_the_environment() {
         assert_eq!(parse(text), meant, "{text:?}");
     }
 }
+
+#[test]
+fn a_source_needs_others_that_have_worked_for_its_last_answer() {
+    let new = || Source::new(system::eventfd(0).expect("eventfd"));
+    let (source, other) = (new(), new());
+    for (took, answered, needed) in [
+        (AT_WORK, true, true),
+        (Duration::ZERO, true, false),
+        (AT_WORK, true, true),
+        (AT_WORK, false, false),
+    ] {
+        Yielded(took).has_answered(&source, answered);
+        assert_eq!(needs_others(&source), needed);
+        assert!(!needs_others(&other));
+    }
+}

@@ -7,7 +7,7 @@ use std::{io::Write, pin::pin};
 use super::*;
 use crate::reactor::{
     Step,
-    busy_poll::{self, let_others_run, others_have_answered, poll_before_sleep},
+    busy_poll::{self, let_others_run, needs_others, poll_before_sleep},
     driver::poke_signal_target,
     park::poll_or_park_for_signals,
     poll_or_park, set_busy_poll,
@@ -56,7 +56,7 @@ fn yields() -> bool {
     busy_poll::eager();
     let mut yielded = false;
     let worth_it = let_others_run(|| yielded = true);
-    assert_eq!(worth_it, yielded);
+    assert_eq!(worth_it.is_some(), yielded);
     yielded
 }
 
@@ -187,13 +187,17 @@ fn on_a_single_processor_others_run_instead() {
         // Noticed after a while.
         while polls() {}
         assert!(yields());
+        let (source, _peer) = pair();
+        let yielded = let_others_run(|| thread::sleep(Duration::from_millis(1)));
+        yielded.expect("others").has_answered(&source, true);
+        assert!(needs_others(&source));
         // In vain, a few times.
         busy_poll::eager();
         for _ in 0..3 {
-            assert!(let_others_run(|| ()));
-            others_have_answered(false);
+            let yielded = let_others_run(|| ()).expect("worth another try");
+            yielded.has_answered(&source, false);
         }
-        assert!(!let_others_run(|| ()));
+        assert!(let_others_run(|| ()).is_none());
         set_busy_poll(Duration::ZERO);
         assert!(!yields());
     });
