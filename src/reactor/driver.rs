@@ -32,7 +32,7 @@ use super::{
     process,
     ref_word::{Close, RefWord},
     source::Inner,
-    system::{self, Poke},
+    system::{self, Events, Poke},
     wait_list::{Direction, Directions},
 };
 
@@ -150,10 +150,6 @@ pub(super) fn set_signal_target(core: &Core) -> bool {
     fence(Ordering::SeqCst);
     new
 }
-
-/// Room for events, and those that filled it.
-type Events<'a> = &'a mut [libc::epoll_event];
-type Happened<'a> = &'a [libc::epoll_event];
 
 impl Core {
     /// A new driver, in use until [`Self::end_use`]: from the moment that it is listed, others would reclaim it.
@@ -322,20 +318,19 @@ impl Core {
 
     fn turn_with(
         &self,
-        wait: for<'a> fn(&Self, Events<'a>, Option<Instant>) -> io::Result<Happened<'a>>,
+        wait: fn(&Self, &mut Events, Option<Instant>) -> io::Result<()>,
         deadline: Option<Instant>,
     ) -> io::Result<()> {
         // Given up as lost: the number may be another driver's by now, whose events this would take.
         if self.word.is_closed() {
             return Err(io::Error::from_raw_os_error(libc::EBADF));
         }
-        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 128];
-        let happened = match wait(self, &mut events, deadline) {
-            Ok(happened) => happened,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        for event in happened {
+        let mut events = Events::new();
+        match wait(self, &mut events, deadline) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        for event in events.happened() {
             if event.u64 != WAKE {
                 self.dispatch(event.u64, event.events as i32);
             }
@@ -345,44 +340,40 @@ impl Core {
         Ok(())
     }
 
-    /// The events that ended the wait, none where a notification or the deadline did.
-    fn poll_then_sleep<'a>(
-        &self,
-        events: Events<'a>,
-        deadline: Option<Instant>,
-    ) -> io::Result<Happened<'a>> {
+    /// Takes no events where a notification or the deadline ends it.
+    fn poll_then_sleep(&self, events: &mut Events, deadline: Option<Instant>) -> io::Result<()> {
         // A notification needs no system call while the thread polls: it looks for it itself.
         let found = busy_poll::poll_before_sleep(deadline, || {
             if self.parking.is_notified() {
-                return Some(Ok(0));
+                return Some(Ok(()));
             }
-            match system::epoll_poll(self.epoll, events) {
-                Ok([]) => None,
-                found => Some(found.map(<[_]>::len)),
+            match events.look(self.epoll) {
+                Ok(()) if events.happened().is_empty() => None,
+                found => Some(found),
             }
         });
         let sleep = match found {
             Ok(found) => {
                 self.parking.wake_up();
-                return Ok(events.get(..found?).unwrap_or_default());
+                return found;
             }
             Err(sleep) => sleep,
         };
-        let happened = self.sleep(events, deadline)?;
-        if !happened.is_empty() {
+        self.sleep(events, deadline)?;
+        if !events.happened().is_empty() {
             sleep.ended();
         }
-        Ok(happened)
+        Ok(())
     }
 
-    fn sleep<'a>(&self, events: Events<'a>, deadline: Option<Instant>) -> io::Result<Happened<'a>> {
+    fn sleep(&self, events: &mut Events, deadline: Option<Instant>) -> io::Result<()> {
         if !self.parking.fall_asleep() {
             self.parking.wake_up();
-            return Ok(&[]);
+            return Ok(());
         }
-        let happened = system::epoll_wait(self.epoll, events, deadline);
+        let slept = events.wait(self.epoll, deadline);
         self.parking.wake_up();
-        happened
+        slept
     }
 
     fn dispatch(&self, token: u64, events: i32) {

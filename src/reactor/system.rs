@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    mem::MaybeUninit,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
     ptr,
     sync::atomic::{AtomicBool, Ordering},
@@ -103,63 +104,88 @@ fn timespec(duration: Duration) -> libc::timespec {
 /// Whether the kernel lacks `epoll_pwait2` (Linux before 5.11), or a seccomp filter that does not know it forbids it.
 static NO_NANOSECONDS: AtomicBool = AtomicBool::new(false);
 
-/// `epoll_pwait2(2)`, or `epoll_wait(2)` rounded up to milliseconds where the kernel lacks it. The events that it filled in.
-pub(super) fn epoll_wait(
-    epoll: RawFd,
-    events: &mut [libc::epoll_event],
-    deadline: Option<Instant>,
-) -> io::Result<&[libc::epoll_event]> {
-    let capacity = i32::try_from(events.len()).unwrap_or(i32::MAX);
-    let mut count = -1;
-    if !NO_NANOSECONDS.load(Ordering::Relaxed) {
-        let timeout = deadline.map(|deadline| timespec(remaining(deadline)));
-        let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
-        // SAFETY: `events` holds `capacity` entries, and the timeout outlives the call; no signal mask is given.
-        count = unsafe {
-            libc::syscall(
-                libc::SYS_epoll_pwait2,
-                epoll,
-                events.as_mut_ptr(),
-                capacity,
-                timeout,
-                ptr::null::<libc::sigset_t>(),
-                8_usize,
-            )
-        };
-        if count < 0
-            && matches!(
-                io::Error::last_os_error().raw_os_error(),
-                Some(libc::ENOSYS | libc::EPERM)
-            )
-        {
-            NO_NANOSECONDS.store(true, Ordering::Relaxed);
-        }
-    }
-    if NO_NANOSECONDS.load(Ordering::Relaxed) {
-        let timeout = deadline.map_or(-1, |deadline| {
-            i32::try_from(remaining(deadline).as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX)
-        });
-        // SAFETY: `events` holds `capacity` entries.
-        count =
-            i64::from(unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), capacity, timeout) });
-    }
-    match usize::try_from(count) {
-        Ok(count) => Ok(events.get(..count).unwrap_or_default()),
-        Err(_) => Err(io::Error::last_os_error()),
-    }
+/// Room for the events of an epoll set, and those of the last look at it.
+pub(super) struct Events {
+    /// Not zeroed: each wait of each thread would touch all of it.
+    room: [MaybeUninit<libc::epoll_event>; 128],
+    filled: usize,
 }
 
-/// The events that are there now: `epoll_wait(2)` that never sleeps, and is cheaper than [`epoll_wait`] by the timeout's copy.
-pub(super) fn epoll_poll(
-    epoll: RawFd,
-    events: &mut [libc::epoll_event],
-) -> io::Result<&[libc::epoll_event]> {
-    let capacity = i32::try_from(events.len()).unwrap_or(i32::MAX);
-    // SAFETY: `events` holds `capacity` entries.
-    let count = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), capacity, 0) };
-    match usize::try_from(count) {
-        Ok(count) => Ok(events.get(..count).unwrap_or_default()),
-        Err(_) => Err(io::Error::last_os_error()),
+impl Events {
+    pub(super) fn new() -> Self {
+        Self {
+            room: [MaybeUninit::uninit(); 128],
+            filled: 0,
+        }
+    }
+
+    /// What the last look has found.
+    pub(super) fn happened(&self) -> &[libc::epoll_event] {
+        let filled = self.room.get(..self.filled).unwrap_or_default();
+        // SAFETY: epoll_wait(2) has filled in as many as it said.
+        unsafe { &*(ptr::from_ref(filled) as *const [libc::epoll_event]) }
+    }
+
+    fn capacity(&self) -> i32 {
+        i32::try_from(self.room.len()).unwrap_or(i32::MAX)
+    }
+
+    fn filled(&mut self, count: i64) -> io::Result<()> {
+        self.filled = 0;
+        if count < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        self.filled = usize::try_from(count).unwrap_or_default();
+        Ok(())
+    }
+
+    /// `epoll_pwait2(2)`, or `epoll_wait(2)` rounded up to milliseconds where the kernel lacks it.
+    pub(super) fn wait(&mut self, epoll: RawFd, deadline: Option<Instant>) -> io::Result<()> {
+        let mut count = -1;
+        if !NO_NANOSECONDS.load(Ordering::Relaxed) {
+            let timeout = deadline.map(|deadline| timespec(remaining(deadline)));
+            let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
+            // SAFETY: room for `capacity` entries, and the timeout outlives the call; no signal mask is given.
+            count = unsafe {
+                libc::syscall(
+                    libc::SYS_epoll_pwait2,
+                    epoll,
+                    self.room.as_mut_ptr(),
+                    self.capacity(),
+                    timeout,
+                    ptr::null::<libc::sigset_t>(),
+                    8_usize,
+                )
+            };
+            if count < 0
+                && matches!(
+                    io::Error::last_os_error().raw_os_error(),
+                    Some(libc::ENOSYS | libc::EPERM)
+                )
+            {
+                NO_NANOSECONDS.store(true, Ordering::Relaxed);
+            }
+        }
+        if NO_NANOSECONDS.load(Ordering::Relaxed) {
+            let timeout = deadline.map_or(-1, |deadline| {
+                i32::try_from(remaining(deadline).as_nanos().div_ceil(1_000_000))
+                    .unwrap_or(i32::MAX)
+            });
+            count = self.epoll_wait(epoll, timeout);
+        }
+        self.filled(count)
+    }
+
+    /// What is there now; cheaper than [`Self::wait`] by the timeout's copy.
+    pub(super) fn look(&mut self, epoll: RawFd) -> io::Result<()> {
+        let count = self.epoll_wait(epoll, 0);
+        self.filled(count)
+    }
+
+    fn epoll_wait(&mut self, epoll: RawFd, timeout: i32) -> i64 {
+        let events = self.room.as_mut_ptr().cast();
+        // SAFETY: room for `capacity` entries.
+        i64::from(unsafe { libc::epoll_wait(epoll, events, self.capacity(), timeout) })
     }
 }
 
