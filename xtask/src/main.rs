@@ -150,10 +150,11 @@ fn verify() -> Result<(), u8> {
     conformance(&[])
 }
 
-fn build_interpreter() -> Result<(), u8> {
+fn build_interpreter(profile: &str) -> Result<(), u8> {
     Check::new(&[
         "build",
-        "--release",
+        "--profile",
+        profile,
         "--ignore-rust-version",
         "--bin",
         "reactor-python",
@@ -164,7 +165,7 @@ fn build_interpreter() -> Result<(), u8> {
 /// Builds the interpreter and runs CPython's suites with it.
 fn conformance(arguments: &[&str]) -> Result<(), u8> {
     let target = enter_root()?;
-    build_interpreter()?;
+    build_interpreter("release")?;
     conformance::check(&target, arguments).map_err(|reason| {
         eprintln!("conformance: {reason}");
         1
@@ -179,10 +180,11 @@ fn bench_compare(words: &[&str]) -> Result<(), u8> {
     };
     let arguments = compare::Arguments::parse(words).map_err(refuse)?;
     let target = enter_root()?;
+    let profile = arguments.profile();
     if arguments.ours.is_none() {
-        build_interpreter()?;
+        build_interpreter(profile)?;
     }
-    compare::compare(&arguments, &target.join("release/reactor-python")).map_err(refuse)
+    compare::compare(&arguments, &target.join(profile).join("reactor-python")).map_err(refuse)
 }
 
 fn main() -> ExitCode {

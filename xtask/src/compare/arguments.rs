@@ -7,7 +7,7 @@ use std::{
 };
 
 pub const USAGE: &str = "usage: cargo bench-compare [option...]
-  --ours PATH          the interpreter to judge; without it, reactor-python is built
+  --ours PATH          the interpreter to judge; without it, reactor-python is built, with the profile `dist`
   --cpython PATH       without it, one that is found, the newest first
   --stock PATH         without it, `rustpython` on PATH
   --install-stock DIR  install the stock interpreter below DIR first
@@ -39,6 +39,16 @@ impl Arguments {
     pub fn parse(words: &[&str]) -> Result<Self, String> {
         let here = env::current_dir().map_err(|error| error.to_string())?;
         Self::parse_in(&here, words)
+    }
+
+    /// Of Cargo, to build what is judged: the one for programs that are handed out, as the stock interpreter comes with an
+    /// optimisation over all crates too. Where no figure counts, the one that is built anyway.
+    pub fn profile(&self) -> &'static str {
+        if self.quick || self.list {
+            "release"
+        } else {
+            "dist"
+        }
     }
 
     fn parse_in(folder: &Path, words: &[&str]) -> Result<Self, String> {
