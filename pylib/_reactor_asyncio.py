@@ -18,8 +18,7 @@ import _socket
 import socket
 from _reactor import LookupQueue
 
-_getaddrinfo = socket.getaddrinfo
-_plain_getaddrinfo = _socket.getaddrinfo
+_getaddrinfo, _plain_getaddrinfo = socket._unpatched
 
 # How many answers in a row may come without a look at what else there is to do.
 _AT_ONCE = 64
@@ -113,22 +112,6 @@ def _patch(loop_class):
     loop_class.getaddrinfo = getaddrinfo
 
 
-class _Watch:
-    """Waits on sys.meta_path for asyncio, which most programs never import."""
-
-    # selector_events is imported when base_events is complete, and before any loop is made.
-    _SIGNAL = "asyncio.selector_events"
-
-    def find_spec(self, name, path=None, target=None):
-        if name == self._SIGNAL:
-            sys.meta_path.remove(self)
-            _patch(sys.modules["asyncio.base_events"].BaseEventLoop)
-        return None
-
-
 def install():
     """Have every asyncio loop of this interpreter look names up this way."""
-    if _Watch._SIGNAL in sys.modules:
-        _patch(sys.modules["asyncio.base_events"].BaseEventLoop)
-    else:
-        sys.meta_path.insert(0, _Watch())
+    _patch(sys.modules["asyncio.base_events"].BaseEventLoop)

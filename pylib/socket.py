@@ -22,7 +22,7 @@ import io
 import os
 import sys
 from enum import IntEnum, IntFlag
-from _operator import index as _index
+from types import SimpleNamespace
 
 import _socket
 from _socket import *
@@ -38,7 +38,7 @@ __all__ = [
     "recv_fds",
     "send_fds",
 ]
-__all__ += [name for name in vars(_socket) if not name.startswith("_")]
+__all__ += _socket._public_names(vars(_socket))
 
 EBADF = errno.EBADF
 EAGAIN = errno.EAGAIN
@@ -56,23 +56,23 @@ _SEND_BLOCK = 1 << 16
 _SENDFILE_BLOCK = 1 << 30
 
 
+# What the classes below are made from before they have members.
+_nothing = SimpleNamespace()
+
 for _base, _title, _prefix, _doc in (
     (IntEnum, "AddressFamily", "AF_", "Address families, AF_*."),
     (IntEnum, "SocketKind", "SOCK_", "Socket types, SOCK_*, and flags to add to one."),
     (IntFlag, "MsgFlag", "MSG_", "Flags of the calls that send or receive, MSG_*."),
     (IntFlag, "AddressInfo", "AI_", "Flags that steer getaddrinfo(), AI_*."),
 ):
-    # Puts the members and the class into this module, and makes members
-    # pickle by name. isupper() leaves the misspelt AF_DECnet an int.
-    _base._convert_(
-        _title,
-        __name__,
-        lambda name, prefix=_prefix: name.startswith(prefix) and name.isupper(),
-    ).__doc__ = _doc
-del _base, _title, _prefix, _doc
+    # Puts the class into this module, and makes members pickle by name.
+    _class = _base._convert_(_title, __name__, bool, _nothing)
+    _class.__doc__ = _doc
+    _socket._add_members(_class, globals(), _prefix)
+del _base, _title, _prefix, _doc, _class, _nothing
 
-_family_members = {int(member): member for member in AddressFamily}
-_kind_members = {int(member): member for member in SocketKind}
+_family_members = AddressFamily._value2member_map_
+_kind_members = SocketKind._value2member_map_
 
 
 def _intenum_converter(value, enum_klass):
@@ -351,8 +351,10 @@ class socket(_socket.socket):
 
     def set_inheritable(self, inheritable):
         """set_inheritable(flag): let child processes inherit the descriptor, or not."""
+        from _operator import index
+
         # The VM's function takes nothing but a bool.
-        os.set_inheritable(self._open_fileno(), bool(_index(inheritable)))
+        os.set_inheritable(self._open_fileno(), bool(index(inheritable)))
 
     def _open_fileno(self):
         # Not left to `os`: on RustPython its OSErrors have five arguments.
@@ -665,7 +667,29 @@ def _members(found):
 if hasattr(_socket, "_register_face"):
     _socket._register_face(socket, AddressFamily, SocketKind, socket._real_close)
 
-import _reactor_asyncio
 
-_reactor_asyncio.install()
-del _reactor_asyncio
+# What a program may have replaced by the time that asyncio is imported.
+_unpatched = getaddrinfo, _socket.getaddrinfo
+
+
+def _watch_for_asyncio(name, path=None, target=None):
+    # The last of asyncio's modules that is imported before any loop is made.
+    if name == "asyncio.selector_events":
+        sys.meta_path.remove(_asyncio_watch)
+        _use_resolver_in_asyncio()
+    return None
+
+
+def _use_resolver_in_asyncio():
+    import _reactor_asyncio
+
+    _reactor_asyncio.install()
+
+
+# Most programs never import asyncio.
+_asyncio_watch = SimpleNamespace(find_spec=_watch_for_asyncio)
+if "asyncio.selector_events" in sys.modules:
+    _use_resolver_in_asyncio()
+else:
+    sys.meta_path.insert(0, _asyncio_watch)
+del SimpleNamespace

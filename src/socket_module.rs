@@ -2,6 +2,7 @@
 
 pub(crate) mod addrinfo;
 mod conversions;
+mod enumerations;
 pub(crate) mod integers;
 pub(crate) mod name_errors;
 pub(crate) mod names;
@@ -13,7 +14,12 @@ pub(crate) use _socket::module_def;
 
 #[rustpython_vm::pymodule(
     name = "_socket",
-    with(names::functions, conversions::functions, system::functions)
+    with(
+        names::functions,
+        conversions::functions,
+        enumerations::functions,
+        system::functions
+    )
 )]
 pub(crate) mod _socket {
     use rustpython_vm::{
@@ -28,6 +34,7 @@ pub(crate) mod _socket {
     };
 
     pub(crate) fn module_exec(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
+        #[cfg(not(feature = "tls"))]
         super::stock::make_class(vm)?;
         super::resolvers::started(vm);
         __module_exec(vm, module);

@@ -18,6 +18,8 @@ use rustpython_vm::{
     common::rc::PyRc,
 };
 
+use crate::socket_module;
+
 /// The stock module's definition, if some interpreter of this process has it.
 static REPLACED: OnceLock<&'static PyModuleDef> = OnceLock::new();
 
@@ -49,6 +51,7 @@ fn execute(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
     let Some(stock) = REPLACED.get() else {
         return Ok(());
     };
+    socket_module::stock::make_class(vm)?;
     stock.exec_module(vm, module)?;
     stock::find(vm, module)?;
     connection::make_classes();

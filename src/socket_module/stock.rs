@@ -2,7 +2,8 @@
 //!
 //! `_ssl` waits on the stock class only and casts each socket to it. `tls_module` gives it none; but without the feature, or by
 //! way of its base class, Python code can. The VM panics at a cast to a class that was never made, which ends the process; once
-//! the class is made, a socket of another class is refused with TypeError.
+//! the class is made, a socket of another class is refused with TypeError. So it is made with `_ssl`, which most programs never
+//! import; without the feature, nobody of ours sees that, and it is made with `_socket`.
 
 use std::sync::OnceLock;
 
@@ -25,7 +26,7 @@ pub(crate) fn replace(vm: &mut VirtualMachine, native: &'static PyModuleDef) {
 }
 
 /// Makes the stock module's class, in a module that nobody else sees.
-pub(super) fn make_class(vm: &VirtualMachine) -> PyResult<()> {
+pub(crate) fn make_class(vm: &VirtualMachine) -> PyResult<()> {
     let Some(stock) = REPLACED.get() else {
         return Ok(());
     };

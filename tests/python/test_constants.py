@@ -1,6 +1,11 @@
 """Holds the constants of our `_socket` against those of a CPython on this machine, and against what is known to be newer."""
 
+import enum
 import json
+import pickle
+import socket
+import sys
+import types
 import unittest
 
 import _socket
@@ -66,6 +71,103 @@ class Constants(unittest.TestCase):
 
     def test_has_ipv6_is_a_bool(self):
         self.assertIs(_socket.has_ipv6, True)
+
+
+class Enumerations(unittest.TestCase):
+    """The native code that makes members against what `enum` makes of the same constants."""
+
+    def both(self, base, prefix, names, title):
+        made = []
+        for number in range(2):
+            module = types.ModuleType(f"made_for_a_test_{number}")
+            vars(module).update(names)
+            sys.modules[module.__name__] = module
+            self.addCleanup(sys.modules.pop, module.__name__, None)
+            made.append(module)
+        ours, theirs = made
+        empty = base._convert_(title, ours.__name__, bool, types.SimpleNamespace())
+        self.assertIsNone(_socket._add_members(empty, vars(ours), prefix))
+        base._convert_(title, theirs.__name__, lambda name: name.startswith(prefix) and name.isupper())
+        return vars(ours), vars(theirs)
+
+    def described(self, thing, made):
+        """Of all that hangs on a class, what has to be the same for another class with the same members."""
+        if thing is made:
+            return "the class"
+        if isinstance(thing, made):
+            return thing._name_, self.described(vars(thing), made)
+        if isinstance(thing, dict):
+            return [(self.described(key, made), self.described(value, made)) for key, value in thing.items()]
+        if isinstance(thing, list):
+            return [self.described(value, made) for value in thing]
+        return thing
+
+    def compare(self, base, prefix, names, title="Made"):
+        ours, theirs = self.both(base, prefix, names, title)
+        made, expected = ours[title], theirs[title]
+        self.assertEqual(set(ours), set(theirs))
+        self.assertEqual(set(vars(made)), set(vars(expected)))
+        self.assertEqual(list(made.__members__), list(expected.__members__))
+        self.assertEqual(list(map(repr, made)), list(map(repr, expected)))
+        self.assertEqual(dir(made), dir(expected))
+        for name in set(vars(made)) - {"__module__", "__dict__", "__weakref__"}:
+            with self.subTest(attribute=name):
+                mine, other = vars(made)[name], vars(expected)[name]
+                self.assertEqual(
+                    str(self.described(mine, made)), str(self.described(other, expected))
+                )
+        for name, value in theirs.items():
+            if isinstance(value, expected):
+                member = ours[name]
+                self.assertIs(member, made[name])
+                self.assertIs(member, made(int(value)))
+                self.assertIs(member, pickle.loads(pickle.dumps(member)))
+                self.assertEqual((repr(member), str(member), member.name), (repr(value), str(value), value.name))
+        return made
+
+    def test_ours(self):
+        names = {name: value for name, value in vars(_socket).items() if not name.startswith("_")}
+        for base, made, prefix in (
+            (enum.IntEnum, socket.AddressFamily, "AF_"),
+            (enum.IntEnum, socket.SocketKind, "SOCK_"),
+            (enum.IntFlag, socket.MsgFlag, "MSG_"),
+            (enum.IntFlag, socket.AddressInfo, "AI_"),
+        ):
+            with self.subTest(prefix=prefix):
+                again = self.compare(base, prefix, names, made.__name__)
+                self.assertEqual(
+                    self.described(again.__members__.copy(), again), self.described(made.__members__.copy(), made)
+                )
+                for name, member in made.__members__.items():
+                    self.assertIs(vars(socket)[name], member)
+                self.assertEqual(made.__module__, "socket")
+
+    def test_second_names_lower_case_and_several_bits(self):
+        names = {"X_C": 4, "X_B": 4, "X_A": 2, "X_Lower": 8, "Y_D": 16, "X_NONE": 0}
+        names |= {"X_TWO_BITS": 3, "X_HIGH": 1 << 40}
+        self.compare(enum.IntEnum, "X_", names)
+        self.compare(enum.IntFlag, "X_", names)
+        self.compare(enum.IntEnum, "X_", {**names, "X_BELOW": -5})
+        self.compare(enum.IntEnum, "Z_", names)
+        self.compare(enum.IntFlag, "Z_", names)
+
+    def test_what_cannot_have_members(self):
+        empty = enum.IntEnum._convert_("Empty", __name__, bool, types.SimpleNamespace())
+        self.addCleanup(globals().pop, "Empty")
+        with self.assertRaises(AttributeError):
+            _socket._add_members(int, {}, "X_")
+        with self.assertRaises(TypeError):
+            _socket._add_members(empty, {"X_A": "text"}, "X_")
+        with self.assertRaises(OverflowError):
+            _socket._add_members(empty, {"X_A": 1 << 64}, "X_")
+        _socket._add_members(empty, {"X_\udc80": 1, "x": 2, 3: 4}, "X_")
+        self.assertEqual(list(empty), [])
+
+    def test_public_names(self):
+        self.assertEqual(
+            sorted(_socket._public_names(vars(_socket))),
+            sorted(name for name in vars(_socket) if not name.startswith("_")),
+        )
 
 
 if __name__ == "__main__":
