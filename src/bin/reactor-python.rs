@@ -14,9 +14,9 @@ use rustpython_reactor::ReactorSockets;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How much memory the interpreter fills at its start, with `socket` and the like imported. Were it more, the first threads would have
+/// How much memory the interpreter fills at its start, with `http.client` and the like imported. Were it more, the first threads would have
 /// the rest of it, by whole huge pages.
-const START: usize = 32 << 20;
+const START: usize = 48 << 20;
 
 /// The size of a transparent huge page, which the kernel's documentation gives for all 64-bit machines with pages of 4 kB.
 const HUGE_PAGE: usize = 2 << 20;
