@@ -160,6 +160,7 @@ macro_rules! suites {
 suites! {
     api: 100,
     constants: 100,
+    start_up: 100,
     close_wakes: 300,
     descriptor_reuse: 300,
     names: 400,
