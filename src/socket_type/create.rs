@@ -171,7 +171,7 @@ fn settle(
     socket.proto.store(attributes.proto, Ordering::Relaxed);
     socket.timeout.set(timeout);
     // What an initialised socket had is closed as by `close`: calls blocked on it end.
-    if let Some(old) = socket.source.swap(Some(source)) {
+    if let Some(old) = socket.source.replace(source) {
         let _ = old.close();
     }
     Ok(())

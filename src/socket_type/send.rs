@@ -3,9 +3,8 @@
 use std::{io, os::fd::BorrowedFd};
 
 use rustpython_vm::{
-    PyObjectRef, PyResult, TryFromBorrowedObject, TryFromObject, VirtualMachine,
+    PyObjectRef, PyResult, TryFromObject, VirtualMachine,
     builtins::{PyBytes, PyBytesRef},
-    function::FuncArgs,
 };
 use socket2::SockAddr;
 
@@ -14,7 +13,6 @@ use crate::{
     blocking_bridge::{Call, Failure, Wake, run_handlers},
     memory::ReadMemory,
     reactor::{Direction, Source},
-    socket_module::integers::CInt,
 };
 
 /// What Python code gave to send. Exact `bytes` are taken as they are, which is cheaper than the buffer protocol.
@@ -180,26 +178,4 @@ pub(super) fn send_file(
             })
         })
     })
-}
-
-/// The arguments of `sendto`, whose optional one is in the middle.
-pub(super) fn sendto_arguments(
-    args: &FuncArgs,
-    vm: &VirtualMachine,
-) -> PyResult<(PyObjectRef, i32, PyObjectRef)> {
-    if !args.kwargs.is_empty() {
-        return Err(vm.new_type_error("socket.sendto() takes no keyword arguments"));
-    }
-    match &args.args[..] {
-        [data, address] => Ok((data.clone(), 0, address.clone())),
-        [data, flags, address] => Ok((
-            data.clone(),
-            CInt::try_from_borrowed_object(vm, flags)?.0,
-            address.clone(),
-        )),
-        other => Err(vm.new_type_error(format!(
-            "sendto() takes 2 or 3 arguments ({} given)",
-            other.len()
-        ))),
-    }
 }

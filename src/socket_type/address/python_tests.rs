@@ -25,7 +25,7 @@ fn socket(family: i32, proto: i32) -> PySocket {
     socket.family.store(family, Ordering::Relaxed);
     socket.proto.store(proto, Ordering::Relaxed);
     let source = Source::new(any.into());
-    socket.source.store(Some(Arc::new(source)));
+    let _ = socket.source.replace(Arc::new(source));
     socket
 }
 
