@@ -15,6 +15,7 @@ pub(crate) mod file_objects;
 mod given;
 mod message;
 mod options;
+mod peer_cache;
 mod race;
 mod receive;
 mod send;
@@ -47,11 +48,13 @@ use self::{
         SendMessage, SendTo,
     },
     given::{Given, Shows},
+    peer_cache::PeerCache,
     source_cell::SourceCell,
 };
 use crate::{
     blocking_bridge::{Call, Failure, Timeout},
     reactor::Source,
+    sockaddr::Room,
     socket_module::integers::{CInt, CSize},
 };
 
@@ -69,6 +72,7 @@ pub(crate) struct PySocket {
     proto: AtomicI32,
     timeout: Timeout,
     source: SourceCell,
+    peer: PeerCache,
     /// The file objects that `makefile` has made and that keep the socket open.
     io_refs: AtomicI64,
     /// Whether the Python class has been closed; the descriptor may live on for its file objects.
@@ -93,6 +97,7 @@ impl Default for PySocket {
             proto: AtomicI32::new(0),
             timeout: Timeout::new(Timeout::NONE),
             source: SourceCell::default(),
+            peer: PeerCache::default(),
             io_refs: AtomicI64::new(0),
             closed: AtomicBool::new(false),
             family_member: OnceLock::new(),
@@ -222,6 +227,7 @@ impl PySocket {
         let Some(source) = source.get() else {
             return Ok(());
         };
+        self.peer.clear();
         // Detached: with SO_LINGER, close(2) waits for the peer.
         match vm.allow_threads(|| source.close()) {
             // The connection was reset: it is closed all the same.
@@ -301,6 +307,7 @@ impl PySocket {
     /// Close the socket object without closing the underlying descriptor, which is returned.
     #[pymethod]
     fn detach(zelf: &Py<Self>) -> i32 {
+        zelf.peer.clear();
         let detached = zelf.source.load().get().and_then(|source| source.detach());
         detached.map_or(-1, IntoRawFd::into_raw_fd)
     }
@@ -404,11 +411,10 @@ impl PySocket {
     ) -> Result<(PyBytesRef, PyObjectRef), Failure> {
         let (zelf, Receive { buffersize, flags }) = given.bind("recvfrom", vm)?;
         let size = arguments::size(vm, buffersize, "recvfrom")?;
-        let (data, address) = receive::receive_from(&zelf, size, flags.0, vm)?;
-        Ok((
-            vm.ctx.new_bytes(data),
-            address::from_kernel(vm, &zelf, &address)?,
-        ))
+        let mut sender = Room::new();
+        let data = receive::receive_from(&zelf, size, flags.0, &mut sender, vm)?;
+        let address = address::of_sender(vm, &zelf, sender.bytes())?;
+        Ok((vm.ctx.new_bytes(data), address))
     }
 
     /// Like recv_into(buffer, nbytes, flags), but return the number of bytes and the sender's address.
@@ -421,8 +427,9 @@ impl PySocket {
         let (zelf, args) = given.bind::<arguments::Into>("recvfrom_into", vm)?;
         let too_small = "nbytes is greater than the length of the buffer";
         let (buffer, limit, flags) = args.check(vm, "recvfrom_into", too_small)?;
-        let (received, address) = receive::receive_from_into(&zelf, &buffer, limit, flags, vm)?;
-        Ok((received, address::from_kernel(vm, &zelf, &address)?))
+        let mut sender = Room::new();
+        let received = receive::receive_from_into(&zelf, &buffer, limit, flags, &mut sender, vm)?;
+        Ok((received, address::of_sender(vm, &zelf, sender.bytes())?))
     }
 
     /// Receive up to bufsize bytes of data and up to ancbufsize bytes of ancillary data (a buffer of that size is
@@ -483,11 +490,11 @@ impl PySocket {
             },
         ) = given.bind("sendto", vm)?;
         let data = send::Data::new(vm, data)?;
-        let parsed = address::parse(vm, &zelf, &address, "sendto")?;
+        let receiver = address::parse_receiver(vm, &zelf, &address)?;
         vm.audit("socket.sendto", || {
             (zelf.as_object().to_owned(), address.clone())
         })?;
-        send::send(&zelf, &data, flags.0, Some(&parsed), vm)
+        send::send(&zelf, &data, flags.0, Some(receiver.bytes()), vm)
     }
 
     /// Send the concatenation of the buffers as one message, with ancillary data: an iterable of (level, type, data).

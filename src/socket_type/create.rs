@@ -170,6 +170,7 @@ fn settle(
     );
     socket.proto.store(attributes.proto, Ordering::Relaxed);
     socket.timeout.set(timeout);
+    socket.peer.clear();
     // What an initialised socket had is closed as by `close`: calls blocked on it end.
     if let Some(old) = socket.source.replace(source) {
         let _ = old.close();

@@ -2,17 +2,15 @@
 
 use std::{io, os::fd::BorrowedFd};
 
-use rustpython_vm::{
-    PyObjectRef, PyResult, TryFromObject, VirtualMachine,
-    builtins::{PyBytes, PyBytesRef},
-};
-use socket2::SockAddr;
-
 use super::{PySocket, system};
 use crate::{
     blocking_bridge::{Call, Failure, Wake, run_handlers},
     memory::ReadMemory,
     reactor::{Direction, Source},
+};
+use rustpython_vm::{
+    PyObjectRef, PyResult, TryFromObject, VirtualMachine,
+    builtins::{PyBytes, PyBytesRef},
 };
 
 /// What Python code gave to send. Exact `bytes` are taken as they are, which is cheaper than the buffer protocol.
@@ -42,12 +40,12 @@ impl Data {
     }
 }
 
-/// `send` and `sendto`.
+/// `send`; and `sendto` an address in the kernel's form.
 pub(super) fn send(
     socket: &PySocket,
     data: &Data,
     flags: i32,
-    address: Option<&SockAddr>,
+    address: Option<&[u8]>,
     vm: &VirtualMachine,
 ) -> Result<usize, Failure> {
     send_rest(socket, data, 0, flags, address, vm)
@@ -59,14 +57,14 @@ pub(super) fn send_rest(
     data: &Data,
     from: usize,
     flags: i32,
-    address: Option<&SockAddr>,
+    address: Option<&[u8]>,
     vm: &VirtualMachine,
 ) -> Result<usize, Failure> {
     socket.blocking(vm, flags, |call, source| {
         let attempt = |fd: BorrowedFd<'_>, sent: usize| {
             data.with_rest(from + sent, |bytes| system::send(fd, bytes, flags, address))
         };
-        let sent = first_part(socket, call, source, address, |fd| attempt(fd, 0))?;
+        let sent = first_part(socket, call, source, address.is_some(), |fd| attempt(fd, 0))?;
         if flags & libc::MSG_DONTWAIT != 0 || !socket.completes_partial_work() {
             return Ok(sent);
         }
@@ -82,10 +80,10 @@ pub(super) fn first_part(
     socket: &PySocket,
     call: &mut Call<'_>,
     source: &Source,
-    address: Option<&SockAddr>,
+    is_addressed: bool,
     mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
 ) -> Result<usize, Failure> {
-    if address.is_none() || socket.family() != libc::AF_UNIX {
+    if !is_addressed || socket.family() != libc::AF_UNIX {
         return call.run(Direction::Write, attempt);
     }
     loop {
