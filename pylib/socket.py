@@ -471,6 +471,8 @@ def socketpair(family=None, type=SOCK_STREAM, proto=0):
     """
     if family is None:
         family = AF_UNIX
+    if hasattr(_socket, "_socketpair"):
+        return _socket._socketpair(socket, family, type, proto)
     first, second = _socket.socketpair(family, type, proto)
     return (
         socket(family, type, proto, first.detach()),

@@ -78,6 +78,23 @@ pub(crate) mod _socket {
         Ok((one.into(), other.into()))
     }
 
+    #[derive(FromArgs)]
+    struct PairOfArgs {
+        #[pyarg(positional)]
+        class: PyObjectRef,
+        #[pyarg(flatten)]
+        pair: PairArgs,
+    }
+
+    /// socketpair() of objects of this class, which derives from the native one.
+    #[pyfunction]
+    fn _socketpair(
+        PairOfArgs { class, pair }: PairOfArgs,
+        vm: &VirtualMachine,
+    ) -> Result<(PyObjectRef, PyObjectRef), Failure> {
+        socket_type::pair_of(&class, pair.family.0, pair.r#type.0, pair.proto.0, vm)
+    }
+
     /// Tell the native class which Python class derives from it, and its enumerations of families and types.
     #[pyfunction]
     fn _register_face(

@@ -32,11 +32,11 @@ use std::{
 };
 
 use rustpython_vm::{
-    AsObject, Py, PyObjectRef, PyPayload, PyResult, VirtualMachine,
+    AsObject, Py, PyObject, PyObjectRef, PyPayload, PyResult, VirtualMachine,
     builtins::{PyBytesRef, PyTupleRef, PyTypeRef},
     class::PyClassImpl,
     convert::{IntoPyException, ToPyObject},
-    function::FuncArgs,
+    function::{Callee, FuncArgs},
     pyclass,
     types::{Constructor, DefaultConstructor, Destructor, Initializer, Representable},
     warn,
@@ -182,6 +182,16 @@ impl DefaultConstructor for PySocket {}
 impl Initializer for PySocket {
     type Args = InitArgs;
 
+    fn slot_init(zelf: &PyObject, args: FuncArgs, vm: &VirtualMachine) -> PyResult<()> {
+        let socket = zelf.try_to_ref::<Self>(vm)?;
+        let args = if args.is_empty() {
+            InitArgs::default()
+        } else {
+            args.bind_for(vm, Callee::of::<Self>(vm))?
+        };
+        Self::init(socket, args, vm)
+    }
+
     fn init(zelf: &Py<Self>, args: Self::Args, vm: &VirtualMachine) -> PyResult<()> {
         create::init(zelf, &args, vm).map_err(|failure| failure.into_pyexception(vm))
     }
@@ -222,12 +232,23 @@ impl Destructor for PySocket {
 }
 
 impl PySocket {
+    /// Forgets the address that the datagram socket keeps.
+    fn forget_peer(&self) {
+        if self.kind.load(Ordering::Relaxed) != libc::SOCK_STREAM {
+            self.peer.clear();
+        }
+    }
+
     fn close_source(&self, vm: &VirtualMachine) -> Result<(), Failure> {
         let source = self.source.load();
         let Some(source) = source.get() else {
             return Ok(());
         };
-        self.peer.clear();
+        // Also what finalises a closed socket comes here.
+        if source.is_closed() {
+            return Ok(());
+        }
+        self.forget_peer();
         // Detached: with SO_LINGER, close(2) waits for the peer.
         match vm.allow_threads(|| source.close()) {
             // The connection was reset: it is closed all the same.
@@ -307,7 +328,7 @@ impl PySocket {
     /// Close the socket object without closing the underlying descriptor, which is returned.
     #[pymethod]
     fn detach(zelf: &Py<Self>) -> i32 {
-        zelf.peer.clear();
+        zelf.forget_peer();
         let detached = zelf.source.load().get().and_then(|source| source.detach());
         detached.map_or(-1, IntoRawFd::into_raw_fd)
     }
@@ -629,7 +650,7 @@ impl PySocket {
 }
 
 pub(crate) use self::{
-    create::pair,
+    create::{pair, pair_of},
     face::register as register_face,
     options::{default_timeout_seconds, set_default_timeout},
     race::{Plan, Target, race},

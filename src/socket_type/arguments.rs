@@ -24,6 +24,17 @@ pub(crate) struct InitArgs {
     pub(super) fileno: Option<PyObjectRef>,
 }
 
+impl Default for InitArgs {
+    fn default() -> Self {
+        Self {
+            family: CInt(-1),
+            r#type: CInt(-1),
+            proto: CInt(-1),
+            fileno: None,
+        }
+    }
+}
+
 /// Those of `recv` and `recvfrom`.
 #[derive(FromArgs)]
 pub(crate) struct Receive {

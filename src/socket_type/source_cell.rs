@@ -1,9 +1,6 @@
 //! Where a socket object keeps its source. Every call reads it, and only a second `__init__` replaces it.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwapOption, Guard};
 
@@ -11,13 +8,13 @@ use crate::reactor::Source;
 
 /// Empty at first.
 ///
-/// The first source stays as long as the cell, closed or not: so nobody has to keep it alive while he uses it, which would cost
-/// every call two atomic operations that other threads' calls can see. The later ones are counted.
+/// The first source stays as long as the cell, even closed: so nobody has to count himself as its user, which would cost every call
+/// two atomic operations. The users of those after it are counted, or every `__init__` would leave one behind.
 #[derive(Default)]
 pub(crate) struct SourceCell {
     first: OnceLock<Arc<Source>>,
-    later: ArcSwapOption<Source>,
-    is_replaced: AtomicBool,
+    /// Holds the first one too, if there are others.
+    later: OnceLock<Box<ArcSwapOption<Source>>>,
 }
 
 /// What the cell held when it was asked.
@@ -39,26 +36,20 @@ impl Current<'_> {
 impl SourceCell {
     #[inline]
     pub(crate) fn load(&self) -> Current<'_> {
-        if self.is_replaced.load(Ordering::Acquire) {
-            return self.load_later();
+        match self.later.get() {
+            None => Current::First(self.first.get()),
+            Some(later) => Current::Later(later.load()),
         }
-        Current::First(self.first.get())
     }
 
-    #[cold]
-    fn load_later(&self) -> Current<'_> {
-        Current::Later(self.later.load())
-    }
-
-    /// Puts a source in. The one from before, if there was one, has to be closed.
+    /// Puts a source in. The one from before, if there was one, is the caller's to close.
     #[must_use]
     pub(crate) fn replace(&self, source: Arc<Source>) -> Option<Arc<Source>> {
         let Err(source) = self.first.set(source) else {
             return None;
         };
-        let old = self.later.swap(Some(source));
-        self.is_replaced.store(true, Ordering::Release);
-        old.or_else(|| self.first.get().cloned())
+        let with_first = || Box::new(ArcSwapOption::new(self.first.get().cloned()));
+        self.later.get_or_init(with_first).swap(Some(source))
     }
 }
 
