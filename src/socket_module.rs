@@ -78,21 +78,17 @@ pub(crate) mod _socket {
         Ok((one.into(), other.into()))
     }
 
-    #[derive(FromArgs)]
-    struct PairOfArgs {
-        #[pyarg(positional)]
-        class: PyObjectRef,
-        #[pyarg(flatten)]
-        pair: PairArgs,
-    }
-
-    /// socketpair() of objects of this class, which derives from the native one.
+    /// socketpair() of objects of this class, which derives from the native one; family may be None.
     #[pyfunction]
     fn _socketpair(
-        PairOfArgs { class, pair }: PairOfArgs,
+        class: PyObjectRef,
+        family: Option<CInt>,
+        r#type: CInt,
+        proto: CInt,
         vm: &VirtualMachine,
     ) -> Result<(PyObjectRef, PyObjectRef), Failure> {
-        socket_type::pair_of(&class, pair.family.0, pair.r#type.0, pair.proto.0, vm)
+        let family = family.map_or(libc::AF_UNIX, |family| family.0);
+        socket_type::pair_of(&class, family, r#type.0, proto.0, vm)
     }
 
     /// Tell the native class which Python class derives from it, and its enumerations of families and types.
