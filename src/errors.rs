@@ -96,3 +96,51 @@ pub(crate) fn timed_out_saying(vm: &VirtualMachine, text: &'static str) -> PyBas
     let class = vm.ctx.exceptions.timeout_error.to_owned();
     vm.new_exception_msg(class, text.into())
 }
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use rustpython::{InterpreterBuilder, InterpreterBuilderExt};
+    use rustpython_vm::AsObject;
+
+    use super::from_errno;
+
+    /// Those of the class called by a program, the text twice: made and remembered.
+    #[test]
+    fn every_errno_has_the_class_and_the_arguments_that_python_gives_it() {
+        InterpreterBuilder::new().init_stdlib().build().enter(|vm| {
+            for errno in [-1, 0].into_iter().chain(1..200) {
+                for _ in 0..2 {
+                    let made = from_errno(vm, errno);
+                    let text = rustpython_vm::host_env::errno::strerror_string(errno);
+                    let args = vec![
+                        vm.ctx.new_int(errno).into(),
+                        vm.ctx.new_str(text.expect("a text")).into(),
+                    ];
+                    let called = vm
+                        .invoke_exception(vm.ctx.exceptions.os_error, args)
+                        .expect("an exception");
+                    assert!(made.class().is(called.class()), "{errno}");
+                    for name in [
+                        "args",
+                        "errno",
+                        "strerror",
+                        "filename",
+                        "filename2",
+                        "__dict__",
+                    ] {
+                        let of = |error: &rustpython_vm::PyObject| {
+                            let value = error.get_attr(name, vm).expect("an attribute");
+                            let shown = value.repr(vm).expect("a repr");
+                            shown.to_string_lossy().into_owned()
+                        };
+                        assert_eq!(
+                            of(made.as_object()),
+                            of(called.as_object()),
+                            "{errno} {name}"
+                        );
+                    }
+                }
+            }
+        });
+    }
+}

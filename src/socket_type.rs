@@ -72,7 +72,7 @@ pub(crate) struct PySocket {
     proto: AtomicI32,
     timeout: Timeout,
     source: SourceCell,
-    peer: PeerCache,
+    peers: PeerCache,
     /// The file objects that `makefile` has made and that keep the socket open.
     io_refs: AtomicI64,
     /// Whether the Python class has been closed; the descriptor may live on for its file objects.
@@ -97,7 +97,7 @@ impl Default for PySocket {
             proto: AtomicI32::new(0),
             timeout: Timeout::new(Timeout::NONE),
             source: SourceCell::default(),
-            peer: PeerCache::default(),
+            peers: PeerCache::default(),
             io_refs: AtomicI64::new(0),
             closed: AtomicBool::new(false),
             family_member: OnceLock::new(),
@@ -232,10 +232,10 @@ impl Destructor for PySocket {
 }
 
 impl PySocket {
-    /// Forgets the address that the datagram socket keeps.
-    fn forget_peer(&self) {
+    /// Forgets the addresses that a datagram socket keeps.
+    fn forget_peers(&self) {
         if self.kind.load(Ordering::Relaxed) != libc::SOCK_STREAM {
-            self.peer.clear();
+            self.peers.clear();
         }
     }
 
@@ -248,7 +248,7 @@ impl PySocket {
         if source.is_closed() {
             return Ok(());
         }
-        self.forget_peer();
+        self.forget_peers();
         // Detached: with SO_LINGER, close(2) waits for the peer.
         match vm.allow_threads(|| source.close()) {
             // The connection was reset: it is closed all the same.
@@ -328,7 +328,7 @@ impl PySocket {
     /// Close the socket object without closing the underlying descriptor, which is returned.
     #[pymethod]
     fn detach(zelf: &Py<Self>) -> i32 {
-        zelf.forget_peer();
+        zelf.forget_peers();
         let detached = zelf.source.load().get().and_then(|source| source.detach());
         detached.map_or(-1, IntoRawFd::into_raw_fd)
     }

@@ -86,7 +86,7 @@ pub(super) fn parse_receiver(
     address: &PyObject,
 ) -> PyResult<Receiver> {
     let family = socket.family();
-    if let Some(known) = socket.peer.address(address)
+    if let Some(known) = socket.peers.address(address)
         // The socket may have been initialised anew meanwhile, with another family.
         && sockaddr::family(known.get()) == Some(family)
     {
@@ -103,7 +103,9 @@ pub(super) fn parse_receiver(
     let Some(constant) = constant else {
         return parse(vm, socket, address, "sendto").map(Receiver::New);
     };
-    socket.peer.put(as_bytes(&constant), tuple.to_owned());
+    socket
+        .peers
+        .put_sent_to(as_bytes(&constant), tuple.to_owned());
     Ok(Receiver::New(constant))
 }
 
@@ -112,14 +114,14 @@ pub(super) fn of_sender(vm: &VirtualMachine, socket: &PySocket, bytes: &[u8]) ->
     if !is_internet(bytes) {
         return from_kernel_bytes(vm, socket, bytes);
     }
-    if let Some(known) = socket.peer.object(bytes) {
+    if let Some(known) = socket.peers.object(bytes) {
         return Ok(known);
     }
     let object = from_kernel_bytes(vm, socket, bytes)?;
     if let Ok(tuple) = object.clone().downcast_exact::<PyTuple>(vm)
         && is_accepted(bytes)
     {
-        socket.peer.put(bytes, tuple.into_pyref());
+        socket.peers.put_heard_from(bytes, tuple.into_pyref());
     }
     Ok(object)
 }

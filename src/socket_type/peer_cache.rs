@@ -1,4 +1,4 @@
-//! The address that a datagram socket has last heard from or sent to, in both its forms.
+//! The addresses that a datagram socket has last sent to and heard from, in both their forms.
 
 use std::sync::{Mutex, TryLockError};
 
@@ -48,55 +48,72 @@ struct Peer {
     object: PyTupleRef,
 }
 
-/// One address at most. A socket that has none takes no memory for it.
+/// One of each, as a program may write the address that it sends to in another way than the kernel's answers are written.
+#[derive(Default)]
+struct Peers {
+    sent_to: Option<Peer>,
+    heard_from: Option<Peer>,
+}
+
+/// A socket that has none takes no memory for it.
 ///
 /// Of two threads that look at the same time, one finds nothing rather than wait.
 #[derive(Default)]
-pub(crate) struct PeerCache(Mutex<Option<Box<Peer>>>);
+pub(crate) struct PeerCache(Mutex<Option<Box<Peers>>>);
 
 impl PeerCache {
-    fn with<R>(&self, f: impl FnOnce(&mut Option<Box<Peer>>) -> R) -> Option<R> {
+    fn with<R>(&self, f: impl FnOnce(&mut Option<Box<Peers>>) -> R) -> Option<R> {
         match self.0.try_lock() {
-            Ok(mut peer) => Some(f(&mut peer)),
-            // A thread panicked while it held the lock; what it left is an address as good as any.
+            Ok(mut peers) => Some(f(&mut peers)),
+            // A thread panicked while it held the lock; what it left are addresses as good as any.
             Err(TryLockError::Poisoned(poisoned)) => Some(f(&mut poisoned.into_inner())),
             Err(TryLockError::WouldBlock) => None,
         }
     }
 
-    /// The Python form of the address.
+    /// The Python form of an address that the socket has heard from.
     pub(super) fn object(&self, address: &[u8]) -> Option<PyObjectRef> {
-        self.with(|peer| {
-            let peer = peer.as_ref()?;
+        self.with(|peers| {
+            let peer = peers.as_ref()?.heard_from.as_ref()?;
             (peer.address.get() == address).then(|| peer.object.clone().into())
         })?
     }
 
     /// The address that this very object stands for.
     pub(super) fn address(&self, object: &PyObject) -> Option<Bytes> {
-        self.with(|peer| {
-            let peer = peer.as_ref()?;
-            peer.object.as_object().is(object).then_some(peer.address)
+        self.with(|peers| {
+            let peers = peers.as_ref()?;
+            let mut known = peers.sent_to.iter().chain(&peers.heard_from);
+            let peer = known.find(|peer| peer.object.as_object().is(object))?;
+            Some(peer.address)
         })?
     }
 
-    /// Remembers an address in place of the one before.
-    pub(super) fn put(&self, address: &[u8], object: PyTupleRef) {
+    /// Remembers where a datagram was sent to, in place of the address before.
+    pub(super) fn put_sent_to(&self, address: &[u8], object: PyTupleRef) {
+        self.put(address, object, |peers| &mut peers.sent_to);
+    }
+
+    /// Remembers where a datagram came from, in place of the address before.
+    pub(super) fn put_heard_from(&self, address: &[u8], object: PyTupleRef) {
+        self.put(address, object, |peers| &mut peers.heard_from);
+    }
+
+    fn put(
+        &self,
+        address: &[u8],
+        object: PyTupleRef,
+        place: impl FnOnce(&mut Peers) -> &mut Option<Peer>,
+    ) {
         let Some(address) = Bytes::new(address) else {
             return;
         };
         let new = Peer { address, object };
         // What was there goes when the lock is free again.
-        let _old = self.with(|peer| match peer {
-            Some(peer) => Some(std::mem::replace(&mut **peer, new)),
-            None => {
-                *peer = Some(Box::new(new));
-                None
-            }
-        });
+        let _old = self.with(|peers| place(peers.get_or_insert_default()).replace(new));
     }
 
-    /// Forgets the address.
+    /// Forgets the addresses.
     pub(super) fn clear(&self) {
         let _old = self.with(Option::take);
     }
