@@ -26,7 +26,7 @@ use std::{
     io,
     os::fd::{BorrowedFd, IntoRawFd},
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering},
     },
 };
@@ -48,7 +48,6 @@ use self::{
         SendMessage, SendTo,
     },
     given::{Given, Shows},
-    peer_cache::PeerCache,
     source_cell::SourceCell,
 };
 use crate::{
@@ -72,13 +71,12 @@ pub(crate) struct PySocket {
     proto: AtomicI32,
     timeout: Timeout,
     source: SourceCell,
-    peers: PeerCache,
     /// The file objects that `makefile` has made and that keep the socket open.
     io_refs: AtomicI64,
     /// Whether the Python class has been closed; the descriptor may live on for its file objects.
     closed: AtomicBool,
-    family_member: OnceLock<PyObjectRef>,
-    type_member: OnceLock<PyObjectRef>,
+    /// Shared with the connections that the socket accepts.
+    members: OnceLock<Arc<face::Members>>,
 }
 
 impl std::fmt::Debug for PySocket {
@@ -97,11 +95,9 @@ impl Default for PySocket {
             proto: AtomicI32::new(0),
             timeout: Timeout::new(Timeout::NONE),
             source: SourceCell::default(),
-            peers: PeerCache::default(),
             io_refs: AtomicI64::new(0),
             closed: AtomicBool::new(false),
-            family_member: OnceLock::new(),
-            type_member: OnceLock::new(),
+            members: OnceLock::new(),
         }
     }
 }
@@ -234,8 +230,8 @@ impl Destructor for PySocket {
 impl PySocket {
     /// Forgets the addresses that a datagram socket keeps.
     fn forget_peers(&self) {
-        if self.kind.load(Ordering::Relaxed) != libc::SOCK_STREAM {
-            self.peers.clear();
+        if let Some(peers) = self.source.known_peers() {
+            peers.clear();
         }
     }
 

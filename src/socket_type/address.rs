@@ -86,7 +86,8 @@ pub(super) fn parse_receiver(
     address: &PyObject,
 ) -> PyResult<Receiver> {
     let family = socket.family();
-    if let Some(known) = socket.peers.address(address)
+    let known = socket.source.known_peers();
+    if let Some(known) = known.and_then(|peers| peers.address(address))
         // The socket may have been initialised anew meanwhile, with another family.
         && sockaddr::family(known.get()) == Some(family)
     {
@@ -103,9 +104,8 @@ pub(super) fn parse_receiver(
     let Some(constant) = constant else {
         return parse(vm, socket, address, "sendto").map(Receiver::New);
     };
-    socket
-        .peers
-        .put_sent_to(as_bytes(&constant), tuple.to_owned());
+    let peers = socket.source.peers();
+    peers.put_sent_to(as_bytes(&constant), tuple.to_owned());
     Ok(Receiver::New(constant))
 }
 
@@ -114,14 +114,16 @@ pub(super) fn of_sender(vm: &VirtualMachine, socket: &PySocket, bytes: &[u8]) ->
     if !is_internet(bytes) {
         return from_kernel_bytes(vm, socket, bytes);
     }
-    if let Some(known) = socket.peers.object(bytes) {
+    let known = socket.source.known_peers();
+    if let Some(known) = known.and_then(|peers| peers.object(bytes)) {
         return Ok(known);
     }
     let object = from_kernel_bytes(vm, socket, bytes)?;
     if let Ok(tuple) = object.clone().downcast_exact::<PyTuple>(vm)
         && is_accepted(bytes)
     {
-        socket.peers.put_heard_from(bytes, tuple.into_pyref());
+        let peers = socket.source.peers();
+        peers.put_heard_from(bytes, tuple.into_pyref());
     }
     Ok(object)
 }

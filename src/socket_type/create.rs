@@ -173,7 +173,7 @@ fn settle(
     socket.timeout.set(timeout);
     // What an initialised socket had is closed as by `close`: calls blocked on it end.
     if let Some(old) = socket.source.replace(source) {
-        socket.peers.clear();
+        socket.forget_peers();
         let _ = old.close();
     }
     Ok(())

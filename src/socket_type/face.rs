@@ -3,7 +3,7 @@
 
 use std::{
     ptr::fn_addr_eq,
-    sync::{OnceLock, atomic::Ordering},
+    sync::{Arc, OnceLock, atomic::Ordering},
 };
 
 use rustpython_vm::{
@@ -84,16 +84,37 @@ pub(super) fn is_derived(socket: &Py<PySocket>, vm: &VirtualMachine) -> bool {
     socket.class().get_attr(face_name(vm)).is_some()
 }
 
+/// A socket's family and type as members of their enumerations, with the number that each stands for: it is another after a
+/// second `__init__`.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    family: OnceLock<(i32, PyObjectRef)>,
+    kind: OnceLock<(i32, PyObjectRef)>,
+}
+
+impl Members {
+    fn get(&self, kind: Kind) -> &OnceLock<(i32, PyObjectRef)> {
+        match kind {
+            Kind::Family => &self.family,
+            Kind::Type => &self.kind,
+        }
+    }
+}
+
 /// The family or type as a member of its enumeration; an integer where it has none.
 pub(super) fn member(socket: &Py<PySocket>, kind: Kind, vm: &VirtualMachine) -> PyResult {
-    let (cell, value) = match kind {
-        Kind::Family => (&socket.family_member, &socket.family),
-        Kind::Type => (&socket.type_member, &socket.kind),
+    let number = match kind {
+        Kind::Family => &socket.family,
+        Kind::Type => &socket.kind,
     };
-    if let Some(member) = cell.get() {
+    let number = number.load(Ordering::Relaxed);
+    let known = socket.members.get().and_then(|it| it.get(kind).get());
+    if let Some((known, member)) = known
+        && *known == number
+    {
         return Ok(member.clone());
     }
-    let value: PyObjectRef = vm.ctx.new_int(value.load(Ordering::Relaxed)).into();
+    let value: PyObjectRef = vm.ctx.new_int(number).into();
     let face = socket.as_object().get_attr(face_name(vm), vm)?;
     let enumeration = face
         .downcast_ref::<PyTuple>()
@@ -107,18 +128,15 @@ pub(super) fn member(socket: &Py<PySocket>, kind: Kind, vm: &VirtualMachine) -> 
         None => value,
     };
     if socket.number() >= 0 {
-        let _ = cell.set(member.clone());
+        let members = socket.members.get_or_init(Arc::default);
+        let _ = members.get(kind).set((number, member.clone()));
     }
     Ok(member)
 }
 
 /// A connection has its listener's family and type.
 pub(super) fn share_members(listener: &PySocket, connection: &PySocket) {
-    let share = |from: &OnceLock<PyObjectRef>, to: &OnceLock<PyObjectRef>| {
-        if let Some(member) = from.get() {
-            let _ = to.set(member.clone());
-        }
-    };
-    share(&listener.family_member, &connection.family_member);
-    share(&listener.type_member, &connection.type_member);
+    if let Some(members) = listener.members.get() {
+        let _ = connection.members.set(members.clone());
+    }
 }

@@ -55,8 +55,6 @@ struct Peers {
     heard_from: Option<Peer>,
 }
 
-/// A socket that has none takes no memory for it.
-///
 /// Of two threads that look at the same time, one finds nothing rather than wait.
 #[derive(Default)]
 pub(crate) struct PeerCache(Mutex<Option<Box<Peers>>>);

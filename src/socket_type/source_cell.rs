@@ -1,9 +1,14 @@
-//! Where a socket object keeps its source. Every call reads it, and only a second `__init__` replaces it.
+//! Where a socket object keeps its source, which every call reads and only a second `__init__` replaces; and what few sockets
+//! have, in memory of its own.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use arc_swap::{ArcSwapOption, Guard};
 
+use super::peer_cache::PeerCache;
 use crate::reactor::Source;
 
 /// Empty at first.
@@ -13,8 +18,15 @@ use crate::reactor::Source;
 #[derive(Default)]
 pub(crate) struct SourceCell {
     first: OnceLock<Arc<Source>>,
-    /// Holds the first one too, if there are others.
-    later: OnceLock<Box<ArcSwapOption<Source>>>,
+    rare: OnceLock<Box<Rare>>,
+}
+
+#[derive(Default)]
+struct Rare {
+    is_replaced: AtomicBool,
+    /// The source after the first one.
+    later: ArcSwapOption<Source>,
+    peers: PeerCache,
 }
 
 /// What the cell held when it was asked.
@@ -36,9 +48,11 @@ impl Current<'_> {
 impl SourceCell {
     #[inline]
     pub(crate) fn load(&self) -> Current<'_> {
-        match self.later.get() {
-            None => Current::First(self.first.get()),
-            Some(later) => Current::Later(later.load()),
+        match self.rare.get() {
+            Some(rare) if rare.is_replaced.load(Ordering::Acquire) => {
+                Current::Later(rare.later.load())
+            }
+            _ => Current::First(self.first.get()),
         }
     }
 
@@ -48,8 +62,20 @@ impl SourceCell {
         let Err(source) = self.first.set(source) else {
             return None;
         };
-        let with_first = || Box::new(ArcSwapOption::new(self.first.get().cloned()));
-        self.later.get_or_init(with_first).swap(Some(source))
+        let rare = self.rare.get_or_init(Box::default);
+        let old = rare.later.swap(Some(source));
+        rare.is_replaced.store(true, Ordering::Release);
+        old.or_else(|| self.first.get().cloned())
+    }
+
+    /// The addresses that are remembered, if any were.
+    pub(super) fn known_peers(&self) -> Option<&PeerCache> {
+        self.rare.get().map(|rare| &rare.peers)
+    }
+
+    /// Where addresses are remembered.
+    pub(super) fn peers(&self) -> &PeerCache {
+        &self.rare.get_or_init(Box::default).peers
     }
 }
 

@@ -161,6 +161,21 @@ class Attributes(SocketTestCase):
         sock.close()
 
 
+    def test_init_again_after_a_look(self):
+        listener = self.keep(socket.create_server((HOST, 0)))
+        self.assertIs(listener.family, socket.AF_INET)
+        self.keep(socket.create_connection(listener.getsockname()))
+        connection, _ = listener.accept()
+        self.keep(connection)
+        listener.__init__(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.assertEqual([listener.family, listener.type], [socket.AF_UNIX, socket.SOCK_DGRAM])
+        self.assertEqual([connection.family, connection.type], [socket.AF_INET, socket.SOCK_STREAM])
+        self.assertIs(type(connection.type), socket.SocketKind)
+        for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX):
+            listener.__init__(family)
+            self.assertIs(listener.family, family)
+
+
 class Descriptors(SocketTestCase):
     def test_adopt_with_detected_parameters(self):
         kinds = [(socket.AF_INET, socket.SOCK_STREAM), (socket.AF_INET, socket.SOCK_DGRAM), (socket.AF_UNIX, socket.SOCK_STREAM),
