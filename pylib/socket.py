@@ -466,11 +466,16 @@ def recv_fds(sock, bufsize, maxfds, flags=0):
     return data, received.tolist(), flags, address
 
 
+_socketpair = getattr(_socket, "_socketpair", None)
+
+
 def socketpair(family=None, type=SOCK_STREAM, proto=0):
     """socketpair([family[, type[, proto]]]) -> two sockets connected to each other.
 
     The family is AF_UNIX unless given.
     """
+    if _socketpair is not None:
+        return _socketpair(socket, family, type, proto)
     if family is None:
         family = AF_UNIX
     first, second = _socket.socketpair(family, type, proto)

@@ -109,6 +109,38 @@ pub fn as_bytes(address: &SockAddr) -> &[u8] {
     unsafe { slice::from_raw_parts(address.as_ptr().cast::<u8>(), len) }
 }
 
+/// Room for an address that the kernel writes. (A `SockAddr` has its own, but is handed on by value, which copies it.)
+pub(crate) struct Room {
+    storage: SockAddrStorage,
+    length: libc::socklen_t,
+}
+
+impl Room {
+    pub(crate) fn new() -> Self {
+        Self {
+            storage: SockAddrStorage::zeroed(),
+            length: 0,
+        }
+    }
+
+    /// Where a system call may write [`CAPACITY`] bytes.
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut libc::sockaddr {
+        (&raw mut self.storage).cast()
+    }
+
+    /// What the system call says of the length of what it has written, which may be more than there was room for.
+    pub(crate) fn set_length(&mut self, length: libc::socklen_t) {
+        self.length = length;
+    }
+
+    /// The bytes of the address; none before there is one.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        let length = (self.length as usize).min(CAPACITY);
+        // SAFETY: the storage is `CAPACITY` bytes long and plain data, zeroed at first.
+        unsafe { slice::from_raw_parts((&raw const self.storage).cast(), length) }
+    }
+}
+
 /// The address with these bytes; those beyond the largest address that there is are dropped.
 pub(crate) fn from_bytes(bytes: &[u8]) -> SockAddr {
     let mut storage = SockAddrStorage::zeroed();

@@ -85,6 +85,19 @@ pub(crate) mod _socket {
         Ok((one.into(), other.into()))
     }
 
+    /// socketpair() of objects of this class, which derives from the native one; family may be None.
+    #[pyfunction]
+    fn _socketpair(
+        class: PyObjectRef,
+        family: Option<CInt>,
+        r#type: CInt,
+        proto: CInt,
+        vm: &VirtualMachine,
+    ) -> Result<(PyObjectRef, PyObjectRef), Failure> {
+        let family = family.map_or(libc::AF_UNIX, |family| family.0);
+        socket_type::pair_of(&class, family, r#type.0, proto.0, vm)
+    }
+
     /// Tell the native class which Python class derives from it, and its enumerations of families and types.
     #[pyfunction]
     fn _register_face(

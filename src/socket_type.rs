@@ -12,38 +12,48 @@ mod create;
 mod default_timeout;
 mod face;
 pub(crate) mod file_objects;
+mod given;
 mod message;
 mod options;
+mod peer_cache;
 mod race;
 mod receive;
 mod send;
+mod source_cell;
 mod system;
 
 use std::{
     io,
     os::fd::{BorrowedFd, IntoRawFd},
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering},
     },
 };
 
-use arc_swap::ArcSwapOption;
 use rustpython_vm::{
-    AsObject, Py, PyObjectRef, PyPayload, PyResult, VirtualMachine,
+    AsObject, Py, PyObject, PyObjectRef, PyPayload, PyResult, VirtualMachine,
     builtins::{PyBytesRef, PyTupleRef, PyTypeRef},
     class::PyClassImpl,
     convert::{IntoPyException, ToPyObject},
-    function::FuncArgs,
+    function::{Callee, FuncArgs},
     pyclass,
     types::{Constructor, DefaultConstructor, Destructor, Initializer, Representable},
     warn,
 };
 
-use self::arguments::{Ancillary, Backlog, Flags, InitArgs, OptionLength, OptionSize, SendMessage};
+use self::{
+    arguments::{
+        Ancillary, Backlog, InitArgs, OptionLength, OptionSize, Receive, Seconds, SendData,
+        SendMessage, SendTo,
+    },
+    given::{Given, Shows},
+    source_cell::SourceCell,
+};
 use crate::{
     blocking_bridge::{Call, Failure, Timeout},
     reactor::Source,
+    sockaddr::Room,
     socket_module::integers::{CInt, CSize},
 };
 
@@ -60,19 +70,19 @@ pub(crate) struct PySocket {
     #[pymember]
     proto: AtomicI32,
     timeout: Timeout,
-    source: ArcSwapOption<Source>,
+    source: SourceCell,
     /// The file objects that `makefile` has made and that keep the socket open.
     io_refs: AtomicI64,
     /// Whether the Python class has been closed; the descriptor may live on for its file objects.
     closed: AtomicBool,
-    family_member: OnceLock<PyObjectRef>,
-    type_member: OnceLock<PyObjectRef>,
+    /// Shared with the connections that the socket accepts.
+    members: OnceLock<Arc<face::Members>>,
 }
 
 impl std::fmt::Debug for PySocket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PySocket")
-            .field("source", &self.source.load())
+            .field("source", &self.source.load().get())
             .finish_non_exhaustive()
     }
 }
@@ -84,11 +94,10 @@ impl Default for PySocket {
             kind: AtomicI32::new(0),
             proto: AtomicI32::new(0),
             timeout: Timeout::new(Timeout::NONE),
-            source: ArcSwapOption::empty(),
+            source: SourceCell::default(),
             io_refs: AtomicI64::new(0),
             closed: AtomicBool::new(false),
-            family_member: OnceLock::new(),
-            type_member: OnceLock::new(),
+            members: OnceLock::new(),
         }
     }
 }
@@ -100,7 +109,7 @@ impl PySocket {
     ///
     /// `EBADF` when the socket is closed.
     fn on_open<R>(&self, f: impl FnOnce(&Source) -> Result<R, Failure>) -> Result<R, Failure> {
-        match &*self.source.load() {
+        match self.source.load().get() {
             Some(source) if !source.is_closed() => f(source),
             _ => Err(Failure::Errno(libc::EBADF)),
         }
@@ -139,7 +148,7 @@ impl PySocket {
     fn number(&self) -> i32 {
         self.source
             .load()
-            .as_ref()
+            .get()
             .and_then(|source| source.fd())
             .unwrap_or(-1)
     }
@@ -168,6 +177,16 @@ impl DefaultConstructor for PySocket {}
 
 impl Initializer for PySocket {
     type Args = InitArgs;
+
+    fn slot_init(zelf: &PyObject, args: FuncArgs, vm: &VirtualMachine) -> PyResult<()> {
+        let socket = zelf.try_to_ref::<Self>(vm)?;
+        let args = if args.is_empty() {
+            InitArgs::default()
+        } else {
+            args.bind_for(vm, Callee::of::<Self>(vm))?
+        };
+        Self::init(socket, args, vm)
+    }
 
     fn init(zelf: &Py<Self>, args: Self::Args, vm: &VirtualMachine) -> PyResult<()> {
         create::init(zelf, &args, vm).map_err(|failure| failure.into_pyexception(vm))
@@ -209,11 +228,23 @@ impl Destructor for PySocket {
 }
 
 impl PySocket {
+    /// Forgets the addresses that a datagram socket keeps.
+    fn forget_peers(&self) {
+        if let Some(peers) = self.source.known_peers() {
+            peers.clear();
+        }
+    }
+
     fn close_source(&self, vm: &VirtualMachine) -> Result<(), Failure> {
         let source = self.source.load();
-        let Some(source) = &*source else {
+        let Some(source) = source.get() else {
             return Ok(());
         };
+        // Also what finalises a closed socket comes here.
+        if source.is_closed() {
+            return Ok(());
+        }
+        self.forget_peers();
         // Detached: with SO_LINGER, close(2) waits for the peer.
         match vm.allow_threads(|| source.close()) {
             // The connection was reset: it is closed all the same.
@@ -238,10 +269,11 @@ impl PySocket {
 
     /// Wait for an incoming connection. Return a new socket object of it, and the address of the client.
     #[pymethod]
-    fn accept(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<(PyObjectRef, PyObjectRef), Failure> {
-        let (fd, address) = connect::accept(zelf, vm)?;
-        let address = address::from_kernel(vm, zelf, &address)?;
-        Ok((create::accepted(zelf, fd, vm)?, address))
+    fn accept(given: Given, vm: &VirtualMachine) -> Result<(PyObjectRef, PyObjectRef), Failure> {
+        let zelf = given.object("accept", vm)?;
+        let (fd, address) = connect::accept(&zelf, vm)?;
+        let address = address::from_kernel(vm, &zelf, &address)?;
+        Ok((create::accepted(&zelf, fd, vm)?, address))
     }
 
     /// Bind the socket to a local address.
@@ -292,32 +324,31 @@ impl PySocket {
     /// Close the socket object without closing the underlying descriptor, which is returned.
     #[pymethod]
     fn detach(zelf: &Py<Self>) -> i32 {
-        let detached = zelf
-            .source
-            .load()
-            .as_ref()
-            .and_then(|source| source.detach());
+        zelf.forget_peers();
+        let detached = zelf.source.load().get().and_then(|source| source.detach());
         detached.map_or(-1, IntoRawFd::into_raw_fd)
     }
 
     /// Return the descriptor of the socket, or -1 when it is closed.
     #[pymethod]
-    fn fileno(zelf: &Py<Self>) -> i32 {
-        zelf.number()
+    fn fileno(given: Given, vm: &VirtualMachine) -> PyResult<i32> {
+        Ok(given.object("fileno", vm)?.number())
     }
 
     /// Return the address of the remote endpoint.
     #[pymethod]
-    fn getpeername(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
+    fn getpeername(given: Given, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
+        let zelf = given.object("getpeername", vm)?;
         let address = zelf.with_fd(|fd| socket2::SockRef::from(&fd).peer_addr())?;
-        Ok(address::from_kernel(vm, zelf, &address)?)
+        Ok(address::from_kernel(vm, &zelf, &address)?)
     }
 
     /// Return the address of the local endpoint.
     #[pymethod]
-    fn getsockname(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
+    fn getsockname(given: Given, vm: &VirtualMachine) -> Result<PyObjectRef, Failure> {
+        let zelf = given.object("getsockname", vm)?;
         let address = zelf.with_fd(|fd| socket2::SockRef::from(&fd).local_addr())?;
-        Ok(address::from_kernel(vm, zelf, &address)?)
+        Ok(address::from_kernel(vm, &zelf, &address)?)
     }
 
     /// Get a socket option as an integer or, with a nonzero buffersize, as that many bytes at most.
@@ -368,57 +399,54 @@ impl PySocket {
     /// Receive up to buffersize bytes. When no data is available, block until at least one byte is there or the remote end
     /// is closed; when that is closed and all data is read, return the empty bytes.
     #[pymethod]
-    fn recv(
-        zelf: &Py<Self>,
-        buffersize: CSize,
-        Flags { flags }: Flags,
-        vm: &VirtualMachine,
-    ) -> Result<PyBytesRef, Failure> {
+    fn recv(given: Given, _: Shows<Receive>, vm: &VirtualMachine) -> Result<PyBytesRef, Failure> {
+        let (zelf, Receive { buffersize, flags }) = given.bind("recv", vm)?;
         let size = arguments::size(vm, buffersize, "recv")?;
-        let data = receive::receive(zelf, size, flags.0, vm)?;
+        let data = receive::receive(&zelf, size, flags.0, vm)?;
         Ok(vm.ctx.new_bytes(data))
     }
 
     /// Receive into a buffer: up to nbytes or, if that is 0, as many as it holds. Return the number of bytes received.
     #[pymethod]
     fn recv_into(
-        zelf: &Py<Self>,
-        args: arguments::Into,
+        given: Given,
+        _: Shows<arguments::Into>,
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
+        let (zelf, args) = given.bind::<arguments::Into>("recv_into", vm)?;
         let (buffer, limit, flags) =
             args.check(vm, "recv_into", "buffer too small for requested bytes")?;
-        receive::receive_into(zelf, &buffer, limit, flags, vm)
+        receive::receive_into(&zelf, &buffer, limit, flags, vm)
     }
 
     /// Like recv(buffersize, flags), but return the data and the sender's address.
     #[pymethod]
     fn recvfrom(
-        zelf: &Py<Self>,
-        buffersize: CSize,
-        Flags { flags }: Flags,
+        given: Given,
+        _: Shows<Receive>,
         vm: &VirtualMachine,
     ) -> Result<(PyBytesRef, PyObjectRef), Failure> {
+        let (zelf, Receive { buffersize, flags }) = given.bind("recvfrom", vm)?;
         let size = arguments::size(vm, buffersize, "recvfrom")?;
-        let flags = flags.0;
-        let (data, address) = receive::receive_from(zelf, size, flags, vm)?;
-        Ok((
-            vm.ctx.new_bytes(data),
-            address::from_kernel(vm, zelf, &address)?,
-        ))
+        let mut sender = Room::new();
+        let data = receive::receive_from(&zelf, size, flags.0, &mut sender, vm)?;
+        let address = address::of_sender(vm, &zelf, sender.bytes())?;
+        Ok((vm.ctx.new_bytes(data), address))
     }
 
     /// Like recv_into(buffer, nbytes, flags), but return the number of bytes and the sender's address.
     #[pymethod]
     fn recvfrom_into(
-        zelf: &Py<Self>,
-        args: arguments::Into,
+        given: Given,
+        _: Shows<arguments::Into>,
         vm: &VirtualMachine,
     ) -> Result<(usize, PyObjectRef), Failure> {
+        let (zelf, args) = given.bind::<arguments::Into>("recvfrom_into", vm)?;
         let too_small = "nbytes is greater than the length of the buffer";
         let (buffer, limit, flags) = args.check(vm, "recvfrom_into", too_small)?;
-        let (received, address) = receive::receive_from_into(zelf, &buffer, limit, flags, vm)?;
-        Ok((received, address::from_kernel(vm, zelf, &address)?))
+        let mut sender = Room::new();
+        let received = receive::receive_from_into(&zelf, &buffer, limit, flags, &mut sender, vm)?;
+        Ok((received, address::of_sender(vm, &zelf, sender.bytes())?))
     }
 
     /// Receive up to bufsize bytes of data and up to ancbufsize bytes of ancillary data (a buffer of that size is
@@ -452,39 +480,38 @@ impl PySocket {
 
     /// Send data, and return the number of bytes sent: in non-blocking and in timeout mode maybe fewer than there are.
     #[pymethod]
-    fn send(
-        zelf: &Py<Self>,
-        data: PyObjectRef,
-        Flags { flags }: Flags,
-        vm: &VirtualMachine,
-    ) -> Result<usize, Failure> {
+    fn send(given: Given, _: Shows<SendData>, vm: &VirtualMachine) -> Result<usize, Failure> {
+        let (zelf, SendData { data, flags }) = given.bind("send", vm)?;
         let data = send::Data::new(vm, data)?;
-        send::send(zelf, &data, flags.0, None, vm)
+        send::send(&zelf, &data, flags.0, None, vm)
     }
 
     /// Send all of data. If an error occurs, it is impossible to tell how much data has been sent.
     #[pymethod]
-    fn sendall(
-        zelf: &Py<Self>,
-        data: PyObjectRef,
-        Flags { flags }: Flags,
-        vm: &VirtualMachine,
-    ) -> Result<(), Failure> {
+    fn sendall(given: Given, _: Shows<SendData>, vm: &VirtualMachine) -> Result<(), Failure> {
+        let (zelf, SendData { data, flags }) = given.bind("sendall", vm)?;
         let data = send::Data::new(vm, data)?;
-        send::send_all(zelf, &data, flags.0, vm)
+        send::send_all(&zelf, &data, flags.0, vm)
     }
 
     /// sendto(data, address) or sendto(data, flags, address): like send(), for a socket that is not connected. Return the
     /// number of bytes sent.
     #[pymethod]
-    fn sendto(zelf: &Py<Self>, args: FuncArgs, vm: &VirtualMachine) -> Result<usize, Failure> {
-        let (data, flags, address) = send::sendto_arguments(&args, vm)?;
+    fn sendto(given: Given, _: Shows<SendTo>, vm: &VirtualMachine) -> Result<usize, Failure> {
+        let (
+            zelf,
+            SendTo {
+                data,
+                flags,
+                address,
+            },
+        ) = given.bind("sendto", vm)?;
         let data = send::Data::new(vm, data)?;
-        let parsed = address::parse(vm, zelf, &address, "sendto")?;
+        let receiver = address::parse_receiver(vm, &zelf, &address)?;
         vm.audit("socket.sendto", || {
             (zelf.as_object().to_owned(), address.clone())
         })?;
-        send::send(zelf, &data, flags, Some(&parsed), vm)
+        send::send(&zelf, &data, flags.0, Some(receiver.bytes()), vm)
     }
 
     /// Send the concatenation of the buffers as one message, with ancillary data: an iterable of (level, type, data).
@@ -539,24 +566,22 @@ impl PySocket {
     /// Set a timeout in seconds on blocking operations, of calls already blocked too: a number, or None for no timeout.
     /// 0.0 makes the socket non-blocking.
     #[pymethod]
-    fn settimeout(
-        zelf: &Py<Self>,
-        timeout: PyObjectRef,
-        vm: &VirtualMachine,
-    ) -> Result<(), Failure> {
-        options::set_timeout(zelf, options::timeout_argument(vm, &timeout)?)
+    fn settimeout(given: Given, _: Shows<Seconds>, vm: &VirtualMachine) -> Result<(), Failure> {
+        let (zelf, Seconds { timeout }) = given.bind("settimeout", vm)?;
+        options::set_timeout(&zelf, options::timeout_argument(vm, &timeout)?)
     }
 
     /// Return the timeout in seconds (float) of blocking operations, None when there is none.
     #[pymethod]
-    fn gettimeout(zelf: &Py<Self>) -> Option<f64> {
-        options::timeout_seconds(zelf.timeout.get())
+    fn gettimeout(given: Given, vm: &VirtualMachine) -> PyResult<Option<f64>> {
+        let zelf = given.object("gettimeout", vm)?;
+        Ok(options::timeout_seconds(zelf.timeout.get()))
     }
 
     /// The timeout in seconds, as gettimeout() returns it.
     #[pygetset(name = "timeout")]
     fn timeout_attribute(zelf: &Py<Self>) -> Option<f64> {
-        Self::gettimeout(zelf)
+        options::timeout_seconds(zelf.timeout.get())
     }
 
     /// Send a piece of an open file: at most count bytes from offset on. Return how many; 0 at the end of the file.
@@ -594,12 +619,13 @@ impl PySocket {
     /// End the use of this socket. The descriptor is closed as soon as no file object from makefile() is open any more. Closing
     /// twice does nothing.
     #[pymethod]
-    fn _close(zelf: &Py<Self>, vm: &VirtualMachine) -> Result<(), Failure> {
+    fn _close(given: Given, vm: &VirtualMachine) -> Result<(), Failure> {
+        let zelf = given.object("close", vm)?;
         zelf.closed.store(true, Ordering::Relaxed);
         if zelf.io_refs.load(Ordering::Relaxed) > 0 {
             return Ok(());
         }
-        if face::has_own_close(zelf, vm) {
+        if face::has_own_close(&zelf, vm) {
             vm.call_method(zelf.as_object(), "_real_close", ())?;
             return Ok(());
         }
@@ -620,7 +646,7 @@ impl PySocket {
 }
 
 pub(crate) use self::{
-    create::pair,
+    create::{pair, pair_of},
     face::register as register_face,
     options::{default_timeout_seconds, set_default_timeout},
     race::{Plan, Target, race},

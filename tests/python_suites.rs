@@ -191,6 +191,7 @@ suites! {
     text_file_objects: 100,
     socket_type: 200,
     address_families: 200,
+    datagram_addresses: 100,
     kernel_families: 400,
     bench_cases: 300,
     stdlib_programs: 600,

@@ -2,8 +2,8 @@
 
 use num_traits::Signed;
 use rustpython_vm::{
-    PyObject, PyObjectRef, PyResult, TryFromBorrowedObject, TryFromObject, VirtualMachine,
-    builtins::PyIntRef,
+    Py, PyObject, PyObjectRef, PyResult, TryFromBorrowedObject, TryFromObject, VirtualMachine,
+    builtins::{PyInt, PyIntRef},
 };
 
 /// A C `int` argument.
@@ -23,7 +23,7 @@ impl TryFromBorrowedObject<'_> for CInt {
 
 /// A C `long`, with the range that CPython gives it on this platform.
 pub(super) fn c_long(vm: &VirtualMachine, object: &PyObject) -> PyResult<i64> {
-    i64::try_from(index(vm, object)?.as_bigint())
+    with_index(vm, object, |int| i64::try_from(int.as_bigint()))?
         .map_err(|_| vm.new_overflow_error("Python int too large to convert to C long"))
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct CSize(pub(crate) isize);
 
 impl TryFromObject for CSize {
     fn try_from_object(vm: &VirtualMachine, object: PyObjectRef) -> PyResult<Self> {
-        isize::try_from(index(vm, &object)?.as_bigint())
+        with_index(vm, &object, |int| isize::try_from(int.as_bigint()))?
             .map(Self)
             .map_err(|_| vm.new_overflow_error("Python int too large to convert to C ssize_t"))
     }
@@ -69,6 +69,19 @@ impl TryFromObject for Masked {
     fn try_from_object(vm: &VirtualMachine, object: PyObjectRef) -> PyResult<Self> {
         Ok(Self(index(vm, &object)?.as_u32_mask()))
     }
+}
+
+/// Works on the integer that the object is or stands for. Most are one, and this way those are not counted as in use.
+#[inline]
+fn with_index<R>(
+    vm: &VirtualMachine,
+    object: &PyObject,
+    f: impl FnOnce(&Py<PyInt>) -> R,
+) -> PyResult<R> {
+    if let Some(int) = object.downcast_ref_if_exact::<PyInt>(vm) {
+        return Ok(f(int));
+    }
+    Ok(f(&*index(vm, object)?))
 }
 
 fn index(vm: &VirtualMachine, object: &PyObject) -> PyResult<PyIntRef> {

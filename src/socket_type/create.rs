@@ -8,6 +8,7 @@ use std::{
 use rustpython_vm::{
     AsObject, Py, PyObject, PyObjectRef, PyPayload, PyRef, PyResult, TryFromBorrowedObject,
     VirtualMachine,
+    builtins::{PyType, PyTypeRef},
 };
 use socket2::{SockRef, Socket};
 
@@ -171,7 +172,8 @@ fn settle(
     socket.proto.store(attributes.proto, Ordering::Relaxed);
     socket.timeout.set(timeout);
     // What an initialised socket had is closed as by `close`: calls blocked on it end.
-    if let Some(old) = socket.source.swap(Some(source)) {
+    if let Some(old) = socket.source.replace(source) {
+        socket.forget_peers();
         let _ = old.close();
     }
     Ok(())
@@ -189,15 +191,48 @@ pub(crate) fn pair(
         kind,
         proto,
     };
-    let protocol = (proto != 0).then(|| proto.into());
-    let (one, other) =
-        with_more_descriptors(|| Socket::pair(family.into(), kind.into(), protocol))?;
-    let settled = |fd: Socket| {
+    let (one, other) = open_pair(&attributes)?;
+    let settled = |fd: OwnedFd| {
         let socket = PySocket::default();
-        settle(&socket, fd.into(), &attributes, vm)?;
+        settle(&socket, fd, &attributes, vm)?;
         Ok::<_, Failure>(socket.into_ref(&vm.ctx))
     };
     Ok((settled(one)?, settled(other)?))
+}
+
+/// socketpair(2). The descriptors are not inheritable (PEP 446).
+fn open_pair(attributes: &Attributes) -> Result<(OwnedFd, OwnedFd), Failure> {
+    let (family, kind) = (attributes.family.into(), attributes.kind.into());
+    let proto = (attributes.proto != 0).then(|| attributes.proto.into());
+    let (one, other) = with_more_descriptors(|| Socket::pair(family, kind, proto))?;
+    Ok((one.into(), other.into()))
+}
+
+/// The pair that `socket.socketpair` returns, of the Python class.
+pub(crate) fn pair_of(
+    class: &PyObject,
+    family: i32,
+    kind: i32,
+    proto: i32,
+    vm: &VirtualMachine,
+) -> Result<(PyObjectRef, PyObjectRef), Failure> {
+    let attributes = Attributes {
+        family,
+        kind,
+        proto,
+    };
+    let (one, other) = open_pair(&attributes)?;
+    let native = class
+        .downcast_ref::<PyType>()
+        .filter(|class| face::is_native_when_made(class));
+    let made = |fd: OwnedFd| -> Result<PyObjectRef, Failure> {
+        match native {
+            Some(class) => Ok(object_of(class.to_owned(), fd, &attributes, vm)?.into()),
+            // A program has put something of its own in the class's place, or an `__init__`.
+            None => Ok(class.call((family, kind, proto, fd.into_raw_fd()), vm)?),
+        }
+    };
+    Ok((made(one)?, made(other)?))
 }
 
 /// The socket object of a connection that `listener` has accepted: of the Python class that the listener's derives from.
@@ -211,11 +246,22 @@ pub(super) fn accepted(
         kind: listener.kind.load(Ordering::Relaxed),
         proto: listener.proto(),
     };
-    let socket = PySocket::default().into_ref_with_type(vm, face::class_of(listener))?;
-    audit(vm, &socket, || attributes)?;
     // As on CPython: without a default timeout, the connection of a listener with a timeout starts in blocking mode. It does
     // so of itself, as O_NONBLOCK is not inherited on Linux.
-    settle(&socket, fd, &attributes, vm)?;
+    let socket = object_of(face::class_of(listener), fd, &attributes, vm)?;
     face::share_members(listener, &socket);
     Ok(socket.into())
+}
+
+/// A socket object for a descriptor that nobody else has, without a call of the class.
+fn object_of(
+    class: PyTypeRef,
+    fd: OwnedFd,
+    attributes: &Attributes,
+    vm: &VirtualMachine,
+) -> Result<PyRef<PySocket>, Failure> {
+    let socket = PySocket::default().into_ref_with_type(vm, class)?;
+    audit(vm, &socket, || *attributes)?;
+    settle(&socket, fd, attributes, vm)?;
+    Ok(socket)
 }

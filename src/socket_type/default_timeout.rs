@@ -1,6 +1,9 @@
 //! The timeout that new sockets start with: one for each interpreter of the process.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use arc_swap::ArcSwapOption;
 use rustpython_vm::{VirtualMachine, vm::runtime};
@@ -15,12 +18,18 @@ struct Default {
     nanoseconds: i64,
 }
 
-/// The interpreters that have a default. Every new socket looks here and nearly never finds anything, so reading takes no
-/// lock; nor could a forked child wait for one.
+/// The interpreters that have a default. Every new socket looks here, so reading takes no lock; nor could a forked child wait for
+/// one.
 static DEFAULTS: ArcSwapOption<Vec<Default>> = ArcSwapOption::const_empty();
+
+/// Whether any interpreter has ever had one: nearly none has.
+static ANY: AtomicBool = AtomicBool::new(false);
 
 /// The default of the calling interpreter, in nanoseconds as in [`Timeout`].
 pub(super) fn get(vm: &VirtualMachine) -> i64 {
+    if !ANY.load(Ordering::Acquire) {
+        return Timeout::NONE;
+    }
     let defaults = DEFAULTS.load();
     let Some(defaults) = &*defaults else {
         return Timeout::NONE;
@@ -52,4 +61,5 @@ pub(super) fn set(vm: &VirtualMachine, nanoseconds: i64) {
         }
         (!defaults.is_empty()).then(|| Arc::new(defaults))
     });
+    ANY.store(true, Ordering::Release);
 }

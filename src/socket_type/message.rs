@@ -141,7 +141,7 @@ pub(super) fn send(
         .as_ref()
         .map_or(&[][..], |control| control.received(control.len()));
     socket.blocking(vm, flags, |call, source| {
-        let sent = send::first_part(socket, call, source, address, |fd| {
+        let sent = send::first_part(socket, call, source, address.is_some(), |fd| {
             message.with_rest(0, |buffers| {
                 system::send_message(fd, buffers, control, flags, address)
             })

@@ -47,7 +47,7 @@ impl Drop for Contender {
         };
         // An audit hook may have kept the object.
         socket.closed.store(true, Ordering::Relaxed);
-        if let Some(source) = &*socket.source.load() {
+        if let Some(source) = socket.source.load().get() {
             let _ = source.close();
         }
     }
@@ -144,7 +144,7 @@ fn begin(
     vm.audit("socket.connect", || {
         (object.to_owned(), target.address.clone())
     })?;
-    let source = socket.source.load_full();
+    let source = socket.source.load().get().cloned();
     let source = source.ok_or(Failure::Errno(libc::EBADF))?;
     Ok(race.begin(index, source, parsed)?)
 }

@@ -2,15 +2,14 @@
 
 use std::{io, mem::MaybeUninit, os::fd::BorrowedFd};
 
-use rustpython_vm::VirtualMachine;
-use socket2::SockAddr;
-
 use super::{PySocket, system};
 use crate::{
     blocking_bridge::{Call, Failure, Wake},
     memory::WriteMemory,
     reactor::{Direction, has_events},
+    sockaddr::Room,
 };
+use rustpython_vm::VirtualMachine;
 
 /// Up to this size, data is received on the stack and copied to a `bytes` of its exact length.
 const ON_STACK: usize = 8 * 1024;
@@ -25,55 +24,69 @@ pub(super) fn receive(
     if size == 0 {
         return Ok(Vec::new());
     }
-    let (data, ()) = receive_exact(socket, size, flags, vm, |fd, buffer, flags| {
-        Ok((system::receive(fd, buffer, flags)?, ()))
-    })?;
-    Ok(data)
+    receive_exact(socket, size, flags, vm, system::receive)
 }
 
-/// `recvfrom`.
+/// `recvfrom`, which finds the room for the sender's address empty.
 pub(super) fn receive_from(
     socket: &PySocket,
     size: usize,
     flags: i32,
+    sender: &mut Room,
     vm: &VirtualMachine,
-) -> Result<(Vec<u8>, SockAddr), Failure> {
-    receive_exact(socket, size, flags, vm, system::receive_from)
+) -> Result<Vec<u8>, Failure> {
+    receive_exact(socket, size, flags, vm, from_first(sender))
 }
 
-fn receive_exact<T>(
+/// The attempts of a call: the address is that of the first one that has received something.
+fn from_first(
+    sender: &mut Room,
+) -> impl FnMut(BorrowedFd<'_>, &mut [MaybeUninit<u8>], i32) -> io::Result<usize> {
+    let mut is_first = true;
+    move |fd, buffer, flags| {
+        if !is_first {
+            return system::receive(fd, buffer, flags);
+        }
+        let received = system::receive_from(fd, buffer, flags, sender)?;
+        is_first = false;
+        Ok(received)
+    }
+}
+
+fn receive_exact(
     socket: &PySocket,
     size: usize,
     flags: i32,
     vm: &VirtualMachine,
-    mut attempt: impl FnMut(BorrowedFd<'_>, &mut [MaybeUninit<u8>], i32) -> io::Result<(usize, T)>,
-) -> Result<(Vec<u8>, T), Failure> {
+    mut attempt: impl FnMut(BorrowedFd<'_>, &mut [MaybeUninit<u8>], i32) -> io::Result<usize>,
+) -> Result<Vec<u8>, Failure> {
     if socket.waits_for_all(flags) {
         let mut data = reserve(size).map_err(|_| vm.no_memory_error())?;
         let buffer = data.spare_capacity_mut();
-        let (received, extra) = wait_for_all(socket, size, flags, vm, |fd, from, flags| {
-            attempt(fd, buffer.get_mut(from..size).unwrap_or_default(), flags)
+        let (received, ()) = wait_for_all(socket, size, flags, vm, |fd, from, flags| {
+            let buffer = buffer.get_mut(from..size).unwrap_or_default();
+            Ok((attempt(fd, buffer, flags)?, ()))
         })?;
         // SAFETY: the kernel has written the first `received` bytes of the capacity.
         unsafe { data.set_len(received) };
-        return Ok((data, extra));
+        return Ok(data);
     }
     socket.blocking(vm, flags, |call, _| {
         let received = call.run(Direction::Read, |fd| {
             if size <= ON_STACK {
                 let mut buffer = [MaybeUninit::uninit(); ON_STACK];
                 let buffer = &mut buffer[..size];
-                let (received, extra) = attempt(fd, buffer, flags)?;
-                return Ok((filled(buffer, received).to_vec(), extra));
+                let received = attempt(fd, buffer, flags)?;
+                return Ok(filled(buffer, received).to_vec());
             }
             let mut data = reserve(size)?;
-            let (received, extra) = attempt(fd, &mut data.spare_capacity_mut()[..size], flags)?;
+            let received = attempt(fd, &mut data.spare_capacity_mut()[..size], flags)?;
             // SAFETY: the kernel has written that many bytes; with MSG_TRUNC it counts also those it had to cut.
             unsafe { data.set_len(received.min(size)) };
             if data.len() <= size / 2 {
                 data = data.as_slice().to_vec();
             }
-            Ok((data, extra))
+            Ok(data)
         });
         match received {
             Err(Failure::Errno(libc::ENOMEM)) => Err(vm.no_memory_error().into()),
@@ -107,11 +120,7 @@ pub(super) fn receive_into(
     if limit == 0 {
         return Ok(0);
     }
-    let (received, ()) =
-        receive_borrowed(socket, buffer, limit, flags, vm, |fd, buffer, flags| {
-            Ok((system::receive(fd, buffer, flags)?, ()))
-        })?;
-    Ok(received)
+    receive_borrowed(socket, buffer, limit, flags, vm, system::receive)
 }
 
 /// `recvfrom_into`.
@@ -120,20 +129,21 @@ pub(super) fn receive_from_into(
     buffer: &WriteMemory,
     limit: usize,
     flags: i32,
+    sender: &mut Room,
     vm: &VirtualMachine,
-) -> Result<(usize, SockAddr), Failure> {
-    receive_borrowed(socket, buffer, limit, flags, vm, system::receive_from)
+) -> Result<usize, Failure> {
+    receive_borrowed(socket, buffer, limit, flags, vm, from_first(sender))
 }
 
 /// The buffer is borrowed for each attempt only: a borrow locks the object, and others may need it while this call waits.
-fn receive_borrowed<T>(
+fn receive_borrowed(
     socket: &PySocket,
     buffer: &WriteMemory,
     limit: usize,
     flags: i32,
     vm: &VirtualMachine,
-    mut attempt: impl FnMut(BorrowedFd<'_>, &mut [MaybeUninit<u8>], i32) -> io::Result<(usize, T)>,
-) -> Result<(usize, T), Failure> {
+    mut attempt: impl FnMut(BorrowedFd<'_>, &mut [MaybeUninit<u8>], i32) -> io::Result<usize>,
+) -> Result<usize, Failure> {
     let mut borrowed = |fd: BorrowedFd<'_>, from: usize, flags: i32| {
         let mut memory = buffer.borrow();
         let end = limit.min(memory.len());
@@ -141,7 +151,9 @@ fn receive_borrowed<T>(
         attempt(fd, as_uninit(memory), flags)
     };
     if socket.waits_for_all(flags) {
-        return wait_for_all(socket, limit, flags, vm, borrowed);
+        let borrowed = |fd: BorrowedFd<'_>, from, flags| Ok((borrowed(fd, from, flags)?, ()));
+        let (received, ()) = wait_for_all(socket, limit, flags, vm, borrowed)?;
+        return Ok(received);
     }
     socket.blocking(vm, flags, |call, _| {
         call.run(Direction::Read, |fd| borrowed(fd, 0, flags))

@@ -2,19 +2,15 @@
 
 use std::{io, os::fd::BorrowedFd};
 
-use rustpython_vm::{
-    PyObjectRef, PyResult, TryFromBorrowedObject, TryFromObject, VirtualMachine,
-    builtins::{PyBytes, PyBytesRef},
-    function::FuncArgs,
-};
-use socket2::SockAddr;
-
 use super::{PySocket, system};
 use crate::{
     blocking_bridge::{Call, Failure, Wake, run_handlers},
     memory::ReadMemory,
     reactor::{Direction, Source},
-    socket_module::integers::CInt,
+};
+use rustpython_vm::{
+    PyObjectRef, PyResult, TryFromObject, VirtualMachine,
+    builtins::{PyBytes, PyBytesRef},
 };
 
 /// What Python code gave to send. Exact `bytes` are taken as they are, which is cheaper than the buffer protocol.
@@ -44,12 +40,12 @@ impl Data {
     }
 }
 
-/// `send` and `sendto`.
+/// `send`; and `sendto` an address in the kernel's form.
 pub(super) fn send(
     socket: &PySocket,
     data: &Data,
     flags: i32,
-    address: Option<&SockAddr>,
+    address: Option<&[u8]>,
     vm: &VirtualMachine,
 ) -> Result<usize, Failure> {
     send_rest(socket, data, 0, flags, address, vm)
@@ -61,14 +57,14 @@ pub(super) fn send_rest(
     data: &Data,
     from: usize,
     flags: i32,
-    address: Option<&SockAddr>,
+    address: Option<&[u8]>,
     vm: &VirtualMachine,
 ) -> Result<usize, Failure> {
     socket.blocking(vm, flags, |call, source| {
         let attempt = |fd: BorrowedFd<'_>, sent: usize| {
             data.with_rest(from + sent, |bytes| system::send(fd, bytes, flags, address))
         };
-        let sent = first_part(socket, call, source, address, |fd| attempt(fd, 0))?;
+        let sent = first_part(socket, call, source, address.is_some(), |fd| attempt(fd, 0))?;
         if flags & libc::MSG_DONTWAIT != 0 || !socket.completes_partial_work() {
             return Ok(sent);
         }
@@ -84,10 +80,10 @@ pub(super) fn first_part(
     socket: &PySocket,
     call: &mut Call<'_>,
     source: &Source,
-    address: Option<&SockAddr>,
+    is_addressed: bool,
     mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
 ) -> Result<usize, Failure> {
-    if address.is_none() || socket.family() != libc::AF_UNIX {
+    if !is_addressed || socket.family() != libc::AF_UNIX {
         return call.run(Direction::Write, attempt);
     }
     loop {
@@ -180,26 +176,4 @@ pub(super) fn send_file(
             })
         })
     })
-}
-
-/// The arguments of `sendto`, whose optional one is in the middle.
-pub(super) fn sendto_arguments(
-    args: &FuncArgs,
-    vm: &VirtualMachine,
-) -> PyResult<(PyObjectRef, i32, PyObjectRef)> {
-    if !args.kwargs.is_empty() {
-        return Err(vm.new_type_error("socket.sendto() takes no keyword arguments"));
-    }
-    match &args.args[..] {
-        [data, address] => Ok((data.clone(), 0, address.clone())),
-        [data, flags, address] => Ok((
-            data.clone(),
-            CInt::try_from_borrowed_object(vm, flags)?.0,
-            address.clone(),
-        )),
-        other => Err(vm.new_type_error(format!(
-            "sendto() takes 2 or 3 arguments ({} given)",
-            other.len()
-        ))),
-    }
 }

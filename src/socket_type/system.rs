@@ -13,7 +13,10 @@ use std::{
 
 use socket2::{SockAddr, SockAddrStorage, SockRef};
 
-use crate::control_message::ControlBuffer;
+use crate::{
+    control_message::ControlBuffer,
+    sockaddr::{CAPACITY, Room},
+};
 
 /// `recv(2)` with `MSG_DONTWAIT`.
 pub(super) fn receive(
@@ -29,22 +32,49 @@ pub(super) fn receive_from(
     fd: BorrowedFd<'_>,
     buffer: &mut [MaybeUninit<u8>],
     flags: i32,
-) -> io::Result<(usize, SockAddr)> {
-    SockRef::from(&fd).recv_from_with_flags(buffer, flags | libc::MSG_DONTWAIT)
+    sender: &mut Room,
+) -> io::Result<usize> {
+    let mut length = CAPACITY as libc::socklen_t;
+    // SAFETY: the kernel writes at most as many bytes to the buffer and to the room as they have.
+    let received = unsafe {
+        libc::recvfrom(
+            fd.as_raw_fd(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            flags | libc::MSG_DONTWAIT,
+            sender.as_mut_ptr(),
+            &mut length,
+        )
+    };
+    let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+    sender.set_length(length);
+    Ok(received)
 }
 
-/// `send(2)` or `sendto(2)` with `MSG_DONTWAIT`.
+/// `send(2)` with `MSG_DONTWAIT`; `sendto(2)` to an address in the kernel's form.
 pub(super) fn send(
     fd: BorrowedFd<'_>,
     data: &[u8],
     flags: i32,
-    address: Option<&SockAddr>,
+    address: Option<&[u8]>,
 ) -> io::Result<usize> {
-    let socket = SockRef::from(&fd);
-    match address {
-        Some(address) => socket.send_to_with_flags(data, address, flags | libc::MSG_DONTWAIT),
-        None => socket.send_with_flags(data, flags | libc::MSG_DONTWAIT),
-    }
+    let (address, length) = match address {
+        Some(address) => (address.as_ptr().cast(), socklen(address.len())?),
+        None => (ptr::null(), 0),
+    };
+    // SAFETY: the kernel only reads the data and the address, which are as long as it is told. It takes a null pointer for no
+    // address.
+    let sent = unsafe {
+        libc::sendto(
+            fd.as_raw_fd(),
+            data.as_ptr().cast(),
+            data.len(),
+            flags | libc::MSG_DONTWAIT,
+            address,
+            length,
+        )
+    };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
 /// `sendfile(2)` from `offset` of the file `source`, whatever that number means: the kernel checks it.

@@ -39,6 +39,7 @@ ONLY_HERE = {
     "_open_connection": "create_connection() after the look-up",
     "_face": "ties the native class to the Python class",
     "_close": "the Python class's close(), written natively",
+    "_socketpair": "socketpair() of objects of the Python class",
     "_getaddrinfo": "getaddrinfo() with members of the enumerations",
     "_own_getaddrinfo": "the module's own, to know another that a program puts in its place",
     "_family_member": "`family`, which the Python class shows as an enumeration's member",

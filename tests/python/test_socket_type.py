@@ -9,6 +9,7 @@ import socket
 import tempfile
 import unittest
 import weakref
+from unittest import mock
 
 from support import DEADLINE, HOST, SocketTestCase, Worker
 
@@ -160,6 +161,21 @@ class Attributes(SocketTestCase):
         sock.close()
 
 
+    def test_init_again_after_a_look(self):
+        listener = self.keep(socket.create_server((HOST, 0)))
+        self.assertIs(listener.family, socket.AF_INET)
+        self.keep(socket.create_connection(listener.getsockname()))
+        connection, _ = listener.accept()
+        self.keep(connection)
+        listener.__init__(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.assertEqual([listener.family, listener.type], [socket.AF_UNIX, socket.SOCK_DGRAM])
+        self.assertEqual([connection.family, connection.type], [socket.AF_INET, socket.SOCK_STREAM])
+        self.assertIs(type(connection.type), socket.SocketKind)
+        for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX):
+            listener.__init__(family)
+            self.assertIs(listener.family, family)
+
+
 class Descriptors(SocketTestCase):
     def test_adopt_with_detected_parameters(self):
         kinds = [(socket.AF_INET, socket.SOCK_STREAM), (socket.AF_INET, socket.SOCK_DGRAM), (socket.AF_UNIX, socket.SOCK_STREAM),
@@ -230,6 +246,59 @@ class Descriptors(SocketTestCase):
         left.send(b"one")
         left.send(b"two")
         self.assertEqual([right.recv(100), right.recv(100)], [b"one", b"two"])
+
+    def test_socketpair_with_flags_in_the_type(self):
+        for flags, timeout in ((0, None), (socket.SOCK_NONBLOCK, 0.0), (socket.SOCK_CLOEXEC, None)):
+            for sock in map(self.keep, socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM | flags)):
+                self.assertIs(sock.type, socket.SOCK_DGRAM)
+                self.assertEqual(sock.proto, 0)
+                self.assertEqual(sock.gettimeout(), timeout)
+                self.assertEqual(os.get_blocking(sock.fileno()), timeout is None)
+                self.assertFalse(os.get_inheritable(sock.fileno()))
+                self.assertIs(sock.getblocking(), timeout is None)
+
+    def test_socketpair_of_what_stands_for_the_class(self):
+        made = []
+
+        class Own(socket.socket):
+            def __init__(self, *args):
+                made.append(args)
+                super().__init__(*args)
+
+        class Plain(socket.socket):
+            pass
+
+        def call(*args):
+            made.append(args)
+            return Plain(*args)
+
+        for name, kind in ((Own, Own), (Plain, Plain), (call, Plain)):
+            with self.subTest(name), mock.patch.object(socket, "socket", name):
+                made.clear()
+                left, right = map(self.keep, socket.socketpair())
+                self.assertEqual([type(left), type(right)], [kind, kind])
+                left.send(b"x")
+                self.assertEqual(right.recv(1), b"x")
+                if name is not Plain:
+                    self.assertEqual(made, [(socket.AF_UNIX, socket.SOCK_STREAM, 0, sock.fileno()) for sock in (left, right)])
+
+    def test_socketpair_with_an_init_of_the_programs(self):
+        made = []
+        init = socket.socket.__init__
+
+        def own(self, *args, **kwargs):
+            made.append(self)
+            init(self, *args, **kwargs)
+
+        with mock.patch.object(socket.socket, "__init__", own):
+            pair = [self.keep(sock) for sock in socket.socketpair()]
+        self.assertEqual(made, pair)
+        # As before, when it is gone.
+        made.clear()
+        pair = [self.keep(sock) for sock in socket.socketpair()]
+        self.assertEqual(made, [])
+        pair[0].send(b"x")
+        self.assertEqual(pair[1].recv(1), b"x")
 
     def test_send_fds(self):
         left, right = self.pair()

@@ -2,9 +2,10 @@
 
 use std::ffi::CString;
 
+use num_traits::FromPrimitive;
 use rustpython_vm::{
     PyObject, PyResult, VirtualMachine,
-    builtins::{PyBaseExceptionRef, PyStr},
+    builtins::{PyBaseExceptionRef, PyInt, PyStr},
 };
 
 use crate::{
@@ -30,9 +31,7 @@ impl<A> Host<A> {
         numeric: fn(&str) -> Option<A>,
     ) -> PyResult<Self> {
         // Most hosts are numeric, and this way they are neither encoded nor copied.
-        if let Some(text) = host.downcast_ref_if_exact::<PyStr>(vm)
-            && let Some(address) = text.to_str().and_then(numeric)
-        {
+        if let Some(address) = constant_host(vm, host, numeric) {
             return Ok(Self::Address(address));
         }
         names::host_argument(vm, host).map(Self::Name)
@@ -57,6 +56,25 @@ impl<A> Host<A> {
             }
         }
     }
+}
+
+/// A host that needs no look-up, and is of the class `str` itself.
+pub(super) fn constant_host<A>(
+    vm: &VirtualMachine,
+    host: &PyObject,
+    numeric: fn(&str) -> Option<A>,
+) -> Option<A> {
+    let text = host.downcast_ref_if_exact::<PyStr>(vm)?;
+    text.to_str().and_then(numeric)
+}
+
+/// A number in its range, of the class `int` itself.
+pub(super) fn constant_number<N: FromPrimitive>(
+    vm: &VirtualMachine,
+    number: &PyObject,
+) -> Option<N> {
+    let number = number.downcast_ref_if_exact::<PyInt>(vm)?;
+    N::from_i64(i64::try_from(number.as_bigint()).ok()?)
 }
 
 /// A port as a C `int`, its range not yet checked: CPython looks the host up in between.

@@ -7,7 +7,7 @@ use socket2::SockAddr;
 
 use super::{
     arguments,
-    host::{Host, checked_port, port_argument},
+    host::{Host, checked_port, constant_host, constant_number, port_argument},
 };
 use crate::sockaddr::inet::{Fields, Quad, decode, encode};
 
@@ -21,6 +21,17 @@ pub(super) fn parse(vm: &VirtualMachine, address: &PyObject, caller: &str) -> Py
     let ip = host.address(vm, libc::AF_INET, |found| Some(decode(found)?.ip))?;
     let port = checked_port(vm, port, caller)?;
     Ok(encode(Fields { ip, port }))
+}
+
+/// The address of a tuple's elements if they never stand for another: a numeric host, and classes that nobody has derived.
+pub(super) fn constant(vm: &VirtualMachine, elements: &[PyObjectRef]) -> Option<SockAddr> {
+    let [host, port] = elements else {
+        return None;
+    };
+    Some(encode(Fields {
+        ip: constant_host(vm, host, numeric)?,
+        port: constant_number(vm, port)?,
+    }))
 }
 
 pub(super) fn to_python(vm: &VirtualMachine, fields: Fields) -> PyObjectRef {

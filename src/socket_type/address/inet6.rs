@@ -7,12 +7,12 @@ use socket2::SockAddr;
 
 use super::{
     arguments::{self, unsigned_int},
-    host::{Host, checked_port, port_argument},
+    host::{Host, checked_port, constant_host, constant_number, port_argument},
 };
 use crate::sockaddr::inet6::{Fields, decode, encode};
 
 /// The largest flow label, RFC 8200 section 3: 20 bits.
-const FLOWINFO_MAX: u32 = 0xf_ffff;
+pub(super) const FLOWINFO_MAX: u32 = 0xf_ffff;
 
 pub(super) fn parse(vm: &VirtualMachine, address: &PyObject, caller: &str) -> PyResult<SockAddr> {
     let what = format_args!("{caller}(): AF_INET6");
@@ -46,6 +46,30 @@ pub(super) fn parse(vm: &VirtualMachine, address: &PyObject, caller: &str) -> Py
         // CPython drops the scope of `fe80::1%eth0` unless the tuple repeats it, and the call then fails with EINVAL.
         scope_id: scope_id.unwrap_or(found_scope),
     }))
+}
+
+/// As the one of AF_INET.
+pub(super) fn constant(vm: &VirtualMachine, elements: &[PyObjectRef]) -> Option<SockAddr> {
+    let [host, port, rest @ ..] = elements else {
+        return None;
+    };
+    let (ip, own_scope) = constant_host(vm, host, numeric)?;
+    let number = |number| constant_number::<u32>(vm, number);
+    let (flowinfo, scope_id) = match rest {
+        [] => (0, own_scope),
+        [flowinfo] => (number(flowinfo)?, own_scope),
+        [flowinfo, scope_id] => (number(flowinfo)?, number(scope_id)?),
+        _ => return None,
+    };
+    let port = constant_number(vm, port)?;
+    (flowinfo <= FLOWINFO_MAX).then(|| {
+        encode(Fields {
+            ip,
+            port,
+            flowinfo,
+            scope_id,
+        })
+    })
 }
 
 /// `(host, port, flowinfo, scope_id)`. The host has no `%scope`: that is the last element.

@@ -11,10 +11,10 @@ use std::{
 use rustpython::{InterpreterBuilder, InterpreterBuilderExt};
 use rustpython_vm::{AsObject, PyObjectRef, VirtualMachine};
 
-use super::{from_kernel, parse};
+use super::{from_kernel, of_sender, parse, parse_receiver};
 use crate::{
     reactor::Source,
-    sockaddr::{bluetooth, from_bytes, qipcrtr},
+    sockaddr::{as_bytes, bluetooth, from_bytes, inet6, qipcrtr},
     socket_type::PySocket,
 };
 
@@ -25,7 +25,7 @@ fn socket(family: i32, proto: i32) -> PySocket {
     socket.family.store(family, Ordering::Relaxed);
     socket.proto.store(proto, Ordering::Relaxed);
     let source = Source::new(any.into());
-    socket.source.store(Some(Arc::new(source)));
+    let _ = socket.source.replace(Arc::new(source));
     socket
 }
 
@@ -577,6 +577,34 @@ fn other_families() {
             let object = from_kernel(vm, &socket(libc::AF_BLUETOOTH, 4), &from_bytes(bytes));
             let object = object.expect("a form for every address");
             assert_eq!(repr(vm, &object), expected, "{bytes:?}");
+        }
+    });
+}
+
+/// The kernel gives no flow with a datagram today; the traffic class that would come with it is refused by `sendto`.
+#[test]
+fn a_sender_that_cannot_be_sent_to_stays_so() {
+    with_vm(|vm| {
+        let socket = socket(libc::AF_INET6, 0);
+        for flowinfo in [0x0200_0000, 0xf_ffff] {
+            let address = inet6::encode(inet6::Fields {
+                ip: std::net::Ipv6Addr::LOCALHOST,
+                port: 7,
+                flowinfo,
+                scope_id: 0,
+            });
+            for _ in 0..2 {
+                let sender = of_sender(vm, &socket, as_bytes(&address)).expect("an address");
+                let expected = format!("('::1', 7, {flowinfo}, 0)");
+                assert_eq!(repr(vm, &sender), expected);
+                match parse_receiver(vm, &socket, &sender) {
+                    Ok(receiver) => assert_eq!(receiver.bytes(), as_bytes(&address)),
+                    Err(error) => assert!(
+                        flowinfo > 0xf_ffff
+                            && error.fast_isinstance(vm.ctx.exceptions.overflow_error)
+                    ),
+                }
+            }
         }
     });
 }

@@ -138,7 +138,7 @@ impl SocketIo {
             return;
         };
         if let Some(socket) = sock.downcast_ref::<PySocket>()
-            && let Some(source) = &*socket.source.load()
+            && let Some(source) = socket.source.load().get()
         {
             source.wake_waiters();
         }

@@ -179,6 +179,26 @@ class Answers(unittest.TestCase):
             file.write(CONFIGURATION["/etc/hosts"])
         self.assertEqual(look_up("n9.test"), ["10.0.0.9"])
 
+    def test_a_datagram_goes_where_the_name_says_now(self):
+        sender, here, there = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(3)]
+        here.bind(("127.0.0.1", 0))
+        port = here.getsockname()[1]
+        there.bind(("127.0.0.2", port))
+        address = ("moving.test", port)
+        got = []
+        for host, end in (("127.0.0.1", here), ("127.0.0.2", there), ("127.0.0.1", here)):
+            with open("/etc/hosts", "w") as file:
+                file.write(f"{host} moving.test\n")
+            for _ in range(2):
+                sender.sendto(host.encode(), address)
+                end.settimeout(DEADLINE)
+                got.append(end.recv(100).decode() == host)
+        with open("/etc/hosts", "w") as file:
+            file.write(CONFIGURATION["/etc/hosts"])
+        for sock in (sender, here, there):
+            sock.close()
+        self.assertEqual(got, [True] * 6)
+
     def test_a_changed_resolv_conf_counts_at_once(self):
         self.assertEqual(look_up("n10.test"), ["10.0.0.10"])
         with open("/etc/resolv.conf", "w") as file:
