@@ -50,9 +50,9 @@ fn execute(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
         return Ok(());
     };
     stock.exec_module(vm, module)?;
-    stock::find(vm, module)?;
     connection::make_classes();
     transport::make_classes();
+    stock::find(vm, module)?;
     for (name, methods) in [
         ("_SSLContext", context::METHOD_DEFS),
         ("_SSLSocket", machine::METHOD_DEFS),

@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     io::{self, IoSlice},
     mem::{self, MaybeUninit},
-    thread,
+    num::NonZeroI32,
 };
 
 /// RFC 8446, section 5.1: type, version, length.
@@ -33,21 +33,15 @@ const SHORT_RECORD: usize = 256;
 pub(super) struct Incoming {
     /// The record, and maybe the next one's header.
     data: Vec<u8>,
-    /// How much of the record the state machine has taken.
-    taken: usize,
+    /// How much of the record the state machine has taken: less than [`LONGEST_BODY`] and a header.
+    taken: u16,
     /// The peer has closed its side of the connection below.
     ended: bool,
     /// What the next try to receive has to fail with.
-    error: Option<i32>,
-    /// The one thread that may take records: two could take them in one order, and process them in the other.
-    reader: Option<thread::ThreadId>,
+    error: Option<NonZeroI32>,
 }
 
 impl Incoming {
-    pub(super) fn set_reader(&mut self, reader: Option<thread::ThreadId>) {
-        self.reader = reader;
-    }
-
     /// Receives until a record is whole or the connection has ended.
     ///
     /// # Errors
@@ -59,7 +53,7 @@ impl Incoming {
     ) -> io::Result<()> {
         while !self.ended && !self.is_whole() {
             if let Some(errno) = self.error.take() {
-                return Err(io::Error::from_raw_os_error(errno));
+                return Err(io::Error::from_raw_os_error(errno.get()));
             }
             let wanted = match self.end() {
                 None => HEADER,
@@ -91,7 +85,7 @@ impl Incoming {
     /// At most how many bytes the record at hand says to a program; 0 without one.
     pub(super) fn body(&self) -> usize {
         match self.end() {
-            Some(end) if self.is_whole() => end.saturating_sub(HEADER.max(self.taken)),
+            Some(end) if self.is_whole() => end.saturating_sub(HEADER.max(self.taken())),
             _ => 0,
         }
     }
@@ -105,28 +99,33 @@ impl Incoming {
 
     /// Keeps an error that the kernel tells only once.
     pub(super) fn fail_later(&mut self, errno: i32) {
-        self.error = Some(errno);
+        self.error = NonZeroI32::new(errno);
     }
 
-    /// Up to `size` bytes of the record: only for the thread that may, and nothing before the record is whole.
+    /// Up to `size` bytes of the record: nothing before it is whole.
     pub(super) fn take(&mut self, size: usize) -> Vec<u8> {
         let end = match self.end() {
-            Some(end) if self.is_whole() && self.reader == Some(thread::current().id()) => end,
+            Some(end) if self.is_whole() => end,
             _ => return Vec::new(),
         };
-        let to = end.min(self.taken.saturating_add(size));
-        if self.taken == 0 && to == end {
+        let from = self.taken();
+        let to = end.min(from.saturating_add(size));
+        if from == 0 && to == end {
             // As it is, without a copy. An idle connection keeps no memory.
             let behind = self.data.split_off(end);
             return mem::replace(&mut self.data, behind);
         }
-        let part = self.data.get(self.taken..to).unwrap_or_default().to_vec();
-        self.taken = to;
+        let part = self.data.get(from..to).unwrap_or_default().to_vec();
+        self.taken = u16::try_from(to).unwrap_or(u16::MAX);
         if to == end {
             self.taken = 0;
             self.data = self.data.split_off(end);
         }
         part
+    }
+
+    fn taken(&self) -> usize {
+        usize::from(self.taken)
     }
 
     fn is_whole(&self) -> bool {
@@ -147,9 +146,14 @@ impl Incoming {
 const PARTS: usize = 32;
 
 /// What is to go to the peer, in the parts that the state machine has made.
+///
+/// An idle connection keeps no memory.
 #[derive(Debug)]
-pub(super) struct Outgoing<T> {
-    parts: VecDeque<T>,
+pub(super) struct Outgoing<T>(Option<Box<Parts<T>>>);
+
+#[derive(Debug)]
+struct Parts<T> {
+    list: VecDeque<T>,
     /// How much of the first one is sent.
     sent: usize,
     left: usize,
@@ -157,8 +161,14 @@ pub(super) struct Outgoing<T> {
 
 impl<T> Default for Outgoing<T> {
     fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> Default for Parts<T> {
+    fn default() -> Self {
         Self {
-            parts: VecDeque::new(),
+            list: VecDeque::new(),
             sent: 0,
             left: 0,
         }
@@ -167,13 +177,14 @@ impl<T> Default for Outgoing<T> {
 
 impl<T: AsRef<[u8]>> Outgoing<T> {
     pub(super) fn push(&mut self, part: T) {
-        self.left += part.as_ref().len();
-        self.parts.push_back(part);
+        let parts = self.0.get_or_insert_default();
+        parts.left += part.as_ref().len();
+        parts.list.push_back(part);
     }
 
     /// How many bytes are to be sent.
     pub(super) fn len(&self) -> usize {
-        self.left
+        self.0.as_ref().map_or(0, |parts| parts.left)
     }
 
     /// Sends until nothing is left.
@@ -183,13 +194,26 @@ impl<T: AsRef<[u8]>> Outgoing<T> {
     /// Those of `send`; what it has sent before does not come again.
     pub(super) fn flush(
         &mut self,
+        send: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        if let Some(parts) = &mut self.0 {
+            parts.flush(send)?;
+            self.0 = None;
+        }
+        Ok(())
+    }
+}
+
+impl<T: AsRef<[u8]>> Parts<T> {
+    fn flush(
+        &mut self,
         mut send: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<()> {
         while self.left > 0 {
             let mut slices = [IoSlice::new(&[]); PARTS];
             let mut from = self.sent;
             let mut count = 0;
-            for (slice, part) in slices.iter_mut().zip(&self.parts) {
+            for (slice, part) in slices.iter_mut().zip(&self.list) {
                 *slice = IoSlice::new(part.as_ref().get(from..).unwrap_or_default());
                 from = 0;
                 count += 1;
@@ -197,18 +221,17 @@ impl<T: AsRef<[u8]>> Outgoing<T> {
             let sent = send(slices.get(..count).unwrap_or_default())?;
             self.advance(sent);
         }
-        *self = Self::default();
         Ok(())
     }
 
     fn advance(&mut self, sent: usize) {
         self.left = self.left.saturating_sub(sent);
         self.sent += sent;
-        while let Some(first) = self.parts.front()
+        while let Some(first) = self.list.front()
             && self.sent >= first.as_ref().len()
         {
             self.sent -= first.as_ref().len();
-            self.parts.pop_front();
+            self.list.pop_front();
         }
     }
 }
