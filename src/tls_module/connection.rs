@@ -99,7 +99,6 @@ pub(super) struct Connection {
     machine: PyObjectRef,
     /// Weak, as the socket owns this object.
     socket: PyRef<PyWeak>,
-    stock: &'static Stock,
     ends: Ends,
     turns: Turns,
     handshake_done: AtomicBool,
@@ -142,11 +141,9 @@ impl Connection {
         names: Names,
         vm: &VirtualMachine,
     ) -> PyResult<Self> {
-        let stock = stock::get(vm)?;
         Ok(Self {
-            machine: stock.new_wired_machine(&context, names, vm)?,
+            machine: stock::get(vm)?.new_wired_machine(&context, names, vm)?,
             socket,
-            stock,
             ends: Ends::default(),
             turns: Turns::new(),
             handshake_done: AtomicBool::new(false),
@@ -181,8 +178,8 @@ impl Connection {
             .upgrade()
             .and_then(|socket| socket.downcast::<PySocket>().ok())
             .ok_or_else(|| {
-                self.stock
-                    .new_error(vm, "Underlying socket connection gone")
+                let text = "Underlying socket connection gone";
+                stock::exception(vm, |stock| stock.new_error(vm, text))
             })
     }
 
@@ -193,20 +190,21 @@ impl Connection {
     /// Those of the method; that there is no end of the TLS connection, where it wants to read behind the end of the one below.
     fn step(
         zelf: &Py<Self>,
-        method: &PyObject,
+        method: fn(&Stock) -> &PyObject,
         arguments: Vec<PyObjectRef>,
         source: Source,
         vm: &VirtualMachine,
     ) -> PyResult<Said> {
+        let stock = stock::get(vm)?;
         let reads = !matches!(source, Source::Nothing);
         let said = {
             let _in_step = InStep::begin(zelf.to_owned(), source);
-            zelf.stock.step(method, arguments, vm)?
+            stock.step(method(stock), arguments, vm)?
         };
         match said {
             Said::WantsRead if reads && zelf.ends.incoming.lock().has_ended() => {
                 zelf.cut_off.store(true, Ordering::Release);
-                Err(zelf.stock.new_eof(vm))
+                Err(stock.new_eof(vm))
             }
             said => Ok(said),
         }
@@ -224,14 +222,18 @@ impl Connection {
 
     fn wants_read(&self, vm: &VirtualMachine, failure: Failure) -> Failure {
         match failure {
-            Failure::Errno(libc::EAGAIN) => self.stock.new_want_read(vm).into(),
+            Failure::Errno(libc::EAGAIN) => {
+                stock::exception(vm, |stock| stock.new_want_read(vm)).into()
+            }
             other => other,
         }
     }
 
     fn wants_write(&self, vm: &VirtualMachine, failure: Failure) -> Failure {
         match failure {
-            Failure::Errno(libc::EAGAIN) => self.stock.new_want_write(vm).into(),
+            Failure::Errno(libc::EAGAIN) => {
+                stock::exception(vm, |stock| stock.new_want_write(vm)).into()
+            }
             other => other,
         }
     }
@@ -268,11 +270,11 @@ impl Connection {
         vm: &VirtualMachine,
         error: PyBaseExceptionRef,
     ) -> PyBaseExceptionRef {
-        if !zelf.stock.is_error(&error) {
+        let is_eof = match stock::get(vm) {
+            Ok(stock) if stock.is_error(&error) => stock.is_eof(&error),
             // Of Python code in between.
-            return error;
-        }
-        let is_eof = zelf.stock.is_eof(&error);
+            _ => return error,
+        };
         if is_eof && zelf.ends.incoming.lock().has_ended() {
             zelf.cut_off.store(true, Ordering::Release);
             return error;
@@ -299,8 +301,9 @@ impl Connection {
 
     fn broken(&self, vm: &VirtualMachine) -> PyBaseExceptionRef {
         let text = "record layer failure";
-        self.stock
-            .new_protocol_error(vm, "RECORD_LAYER_FAILURE", text)
+        stock::exception(vm, |stock| {
+            stock.new_protocol_error(vm, "RECORD_LAYER_FAILURE", text)
+        })
     }
 
     /// Has the peer told what was wrong with its record, unless a writer is in the way. The state machine has the alert ready, and
@@ -315,7 +318,7 @@ impl Connection {
     fn handshake(zelf: &Py<Self>, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
         // All calls do, as on CPython.
         if zelf.cut_off.load(Ordering::Acquire) {
-            return Err(zelf.stock.new_eof(vm).into());
+            return Err(stock::exception(vm, |stock| stock.new_eof(vm)).into());
         }
         if zelf.handshake_done.load(Ordering::Acquire) {
             return Ok(());
@@ -332,10 +335,12 @@ impl Connection {
         loop {
             let source = Source::Socket(socket.clone());
             let arguments = vec![zelf.machine.clone()];
-            match Self::step(zelf, &zelf.stock.do_handshake, arguments, source, vm) {
+            match Self::step(zelf, |stock| &stock.do_handshake, arguments, source, vm) {
                 Ok(Said::Done(_)) => {
                     zelf.flush(call, vm)?;
                     zelf.handshake_done.store(true, Ordering::Release);
+                    // Servers do many, and then wait for all of these connections, or on other threads.
+                    call.relinquish();
                     return Ok(());
                 }
                 Ok(Said::WantsWrite) => zelf.flush(call, vm)?,
@@ -446,7 +451,7 @@ impl Connection {
     /// Up to `size` bytes of the record at hand, of which there are none behind the last; `None` if it was none of the program's.
     fn decrypt(zelf: &Py<Self>, size: usize, vm: &VirtualMachine) -> PyResult<Option<PyBytesRef>> {
         let arguments = vec![zelf.machine.clone(), vm.ctx.new_int(size).into()];
-        let said = Self::step(zelf, &zelf.stock.read, arguments, Source::Received, vm)?;
+        let said = Self::step(zelf, |stock| &stock.read, arguments, Source::Received, vm)?;
         let Said::Done(data) = said else {
             return Ok(None);
         };
@@ -461,7 +466,7 @@ impl Connection {
 
     /// How much plaintext the state machine has.
     fn decrypted(&self, vm: &VirtualMachine) -> PyResult<usize> {
-        let pending = self.stock.pending.call((self.machine.clone(),), vm)?;
+        let pending = stock::get(vm)?.pending.call((self.machine.clone(),), vm)?;
         pending.try_to_value(vm)
     }
 
@@ -473,8 +478,11 @@ impl Connection {
     ) -> Result<usize, Failure> {
         Self::handshake(zelf, call, vm)?;
         let writing = zelf.take_writing(call, vm)?;
-        let bad_retry =
-            || (zelf.stock).new_protocol_error(vm, "BAD_WRITE_RETRY", "bad write retry");
+        let bad_retry = || {
+            stock::exception(vm, |stock| {
+                stock.new_protocol_error(vm, "BAD_WRITE_RETRY", "bad write retry")
+            })
+        };
         if writing.is_nested() {
             // A signal handler's, in the midst of the data of the call that it interrupts.
             return Err(bad_retry().into());
@@ -490,7 +498,7 @@ impl Connection {
         };
         let write = |piece| {
             let arguments = vec![zelf.machine.clone(), piece];
-            Self::step(zelf, &zelf.stock.write, arguments, Source::Nothing, vm)
+            Self::step(zelf, |stock| &stock.write, arguments, Source::Nothing, vm)
         };
         let sent = loop {
             let has_room = || zelf.ends.outgoing.lock().len() < BATCH;
@@ -522,7 +530,7 @@ impl Connection {
 
     fn close_machine(zelf: &Py<Self>, source: Source, vm: &VirtualMachine) -> PyResult<Said> {
         let arguments = vec![zelf.machine.clone()];
-        Self::step(zelf, &zelf.stock.shutdown, arguments, source, vm)
+        Self::step(zelf, |stock| &stock.shutdown, arguments, source, vm)
     }
 
     fn close_notify(

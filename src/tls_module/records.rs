@@ -7,7 +7,6 @@ use std::{
     collections::VecDeque,
     io::{self, IoSlice},
     mem::{self, MaybeUninit},
-    num::NonZeroI32,
 };
 
 /// RFC 8446, section 5.1: type, version, length.
@@ -29,16 +28,21 @@ const READ_AHEAD_FROM: usize = 4096;
 const SHORT_RECORD: usize = 256;
 
 /// What has come from the peer.
+///
+/// An idle connection keeps no memory.
 #[derive(Debug, Default)]
-pub(super) struct Incoming {
+pub(super) struct Incoming(Option<Box<Received>>);
+
+#[derive(Debug, Default)]
+struct Received {
     /// The record, and maybe the next one's header.
     data: Vec<u8>,
-    /// How much of the record the state machine has taken: less than [`LONGEST_BODY`] and a header.
-    taken: u16,
+    /// How much of the record the state machine has taken.
+    taken: usize,
     /// The peer has closed its side of the connection below.
     ended: bool,
     /// What the next try to receive has to fail with.
-    error: Option<NonZeroI32>,
+    error: Option<i32>,
 }
 
 impl Incoming {
@@ -49,11 +53,56 @@ impl Incoming {
     /// Those of `receive`, which keep what came before them; `ENOMEM`.
     pub(super) fn fill(
         &mut self,
+        receive: impl FnMut(&mut [MaybeUninit<u8>]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        let filled = self.0.get_or_insert_default().fill(receive);
+        self.tidy();
+        filled
+    }
+
+    /// Whether the peer has ended the connection below, and all that came before was taken.
+    pub(super) fn has_ended(&self) -> bool {
+        let received = self.0.as_ref();
+        received.is_some_and(|received| received.ended && received.data.is_empty())
+    }
+
+    /// At most how many bytes the record at hand says to a program; 0 without one.
+    pub(super) fn body(&self) -> usize {
+        self.0.as_ref().map_or(0, |received| received.body())
+    }
+
+    /// The length of a long body of application data, once its header was read ahead.
+    pub(super) fn announced(&self) -> Option<usize> {
+        self.0.as_ref()?.announced()
+    }
+
+    /// Keeps an error that the kernel tells only once.
+    pub(super) fn fail_later(&mut self, errno: i32) {
+        self.0.get_or_insert_default().error = Some(errno);
+    }
+
+    /// Up to `size` bytes of the record: nothing before it is whole.
+    pub(super) fn take(&mut self, size: usize) -> Vec<u8> {
+        let taken = self.0.as_mut().map(|received| received.take(size));
+        self.tidy();
+        taken.unwrap_or_default()
+    }
+
+    fn tidy(&mut self) {
+        if self.0.as_ref().is_some_and(|received| received.is_idle()) {
+            self.0 = None;
+        }
+    }
+}
+
+impl Received {
+    fn fill(
+        &mut self,
         mut receive: impl FnMut(&mut [MaybeUninit<u8>]) -> io::Result<usize>,
     ) -> io::Result<()> {
         while !self.ended && !self.is_whole() {
             if let Some(errno) = self.error.take() {
-                return Err(io::Error::from_raw_os_error(errno.get()));
+                return Err(io::Error::from_raw_os_error(errno));
             }
             let wanted = match self.end() {
                 None => HEADER,
@@ -77,55 +126,41 @@ impl Incoming {
         Ok(())
     }
 
-    /// Whether the peer has ended the connection below, and all that came before was taken.
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended && self.data.is_empty()
+    fn is_idle(&self) -> bool {
+        self.data.is_empty() && !self.ended && self.error.is_none()
     }
 
-    /// At most how many bytes the record at hand says to a program; 0 without one.
-    pub(super) fn body(&self) -> usize {
+    fn body(&self) -> usize {
         match self.end() {
-            Some(end) if self.is_whole() => end.saturating_sub(HEADER.max(self.taken())),
+            Some(end) if self.is_whole() => end.saturating_sub(HEADER.max(self.taken)),
             _ => 0,
         }
     }
 
-    /// The length of a long body of application data, once its header was read ahead.
-    pub(super) fn announced(&self) -> Option<usize> {
+    fn announced(&self) -> Option<usize> {
         let body = self.end()?.checked_sub(HEADER)?;
         let is_data = self.data.first() == Some(&APPLICATION_DATA);
         (self.taken == 0 && is_data && body >= READ_AHEAD_FROM).then_some(body)
     }
 
-    /// Keeps an error that the kernel tells only once.
-    pub(super) fn fail_later(&mut self, errno: i32) {
-        self.error = NonZeroI32::new(errno);
-    }
-
-    /// Up to `size` bytes of the record: nothing before it is whole.
-    pub(super) fn take(&mut self, size: usize) -> Vec<u8> {
+    fn take(&mut self, size: usize) -> Vec<u8> {
         let end = match self.end() {
             Some(end) if self.is_whole() => end,
             _ => return Vec::new(),
         };
-        let from = self.taken();
-        let to = end.min(from.saturating_add(size));
-        if from == 0 && to == end {
-            // As it is, without a copy. An idle connection keeps no memory.
+        let to = end.min(self.taken.saturating_add(size));
+        if self.taken == 0 && to == end {
+            // As it is, without a copy.
             let behind = self.data.split_off(end);
             return mem::replace(&mut self.data, behind);
         }
-        let part = self.data.get(from..to).unwrap_or_default().to_vec();
-        self.taken = u16::try_from(to).unwrap_or(u16::MAX);
+        let part = self.data.get(self.taken..to).unwrap_or_default().to_vec();
+        self.taken = to;
         if to == end {
             self.taken = 0;
             self.data = self.data.split_off(end);
         }
         part
-    }
-
-    fn taken(&self) -> usize {
-        usize::from(self.taken)
     }
 
     fn is_whole(&self) -> bool {

@@ -77,6 +77,14 @@ pub(super) fn get(vm: &VirtualMachine) -> PyResult<&'static Stock> {
     STOCK.get().ok_or_else(missing)
 }
 
+/// One of its exceptions.
+pub(super) fn exception(
+    vm: &VirtualMachine,
+    make: impl FnOnce(&Stock) -> PyBaseExceptionRef,
+) -> PyBaseExceptionRef {
+    get(vm).map_or_else(|missing| missing, make)
+}
+
 /// A Python class, as the statement `class` makes it, with these `__slots__`.
 pub(super) fn subclass(
     vm: &VirtualMachine,
