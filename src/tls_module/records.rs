@@ -27,9 +27,7 @@ const READ_AHEAD_FROM: usize = 4096;
 /// So much is reserved for a header, as most bodies are short.
 const SHORT_RECORD: usize = 256;
 
-/// What has come from the peer.
-///
-/// An idle connection keeps no memory.
+/// What has come from the peer. An idle connection keeps no memory for it.
 #[derive(Debug, Default)]
 pub(super) struct Incoming(Option<Box<Received>>);
 
@@ -56,7 +54,9 @@ impl Incoming {
         receive: impl FnMut(&mut [MaybeUninit<u8>]) -> io::Result<usize>,
     ) -> io::Result<()> {
         let filled = self.0.get_or_insert_default().fill(receive);
-        self.tidy();
+        if filled.is_err() {
+            self.tidy();
+        }
         filled
     }
 
@@ -84,11 +84,12 @@ impl Incoming {
     /// Up to `size` bytes of the record: nothing before it is whole.
     pub(super) fn take(&mut self, size: usize) -> Vec<u8> {
         let taken = self.0.as_mut().map(|received| received.take(size));
-        self.tidy();
         taken.unwrap_or_default()
     }
 
-    fn tidy(&mut self) {
+    /// Gives back what it needs no more. Not done for each record, as another one follows as a rule; nothing to receive is an idle
+    /// connection.
+    pub(super) fn tidy(&mut self) {
         if self.0.as_ref().is_some_and(|received| received.is_idle()) {
             self.0 = None;
         }
@@ -180,15 +181,15 @@ impl Received {
 /// So many parts go in one system call: their list is on the stack.
 const PARTS: usize = 32;
 
-/// What is to go to the peer, in the parts that the state machine has made.
-///
-/// An idle connection keeps no memory.
+/// What is to go to the peer, in the parts that the state machine has made. An idle connection keeps no memory for it.
 #[derive(Debug)]
 pub(super) struct Outgoing<T>(Option<Box<Parts<T>>>);
 
 #[derive(Debug)]
 struct Parts<T> {
-    list: VecDeque<T>,
+    /// Mostly the only one.
+    first: Option<T>,
+    others: VecDeque<T>,
     /// How much of the first one is sent.
     sent: usize,
     left: usize,
@@ -203,7 +204,8 @@ impl<T> Default for Outgoing<T> {
 impl<T> Default for Parts<T> {
     fn default() -> Self {
         Self {
-            list: VecDeque::new(),
+            first: None,
+            others: VecDeque::new(),
             sent: 0,
             left: 0,
         }
@@ -212,9 +214,7 @@ impl<T> Default for Parts<T> {
 
 impl<T: AsRef<[u8]>> Outgoing<T> {
     pub(super) fn push(&mut self, part: T) {
-        let parts = self.0.get_or_insert_default();
-        parts.left += part.as_ref().len();
-        parts.list.push_back(part);
+        self.0.get_or_insert_default().push(part);
     }
 
     /// How many bytes are to be sent.
@@ -240,6 +240,14 @@ impl<T: AsRef<[u8]>> Outgoing<T> {
 }
 
 impl<T: AsRef<[u8]>> Parts<T> {
+    fn push(&mut self, part: T) {
+        self.left += part.as_ref().len();
+        match &self.first {
+            None => self.first = Some(part),
+            Some(_) => self.others.push_back(part),
+        }
+    }
+
     fn flush(
         &mut self,
         mut send: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
@@ -248,7 +256,8 @@ impl<T: AsRef<[u8]>> Parts<T> {
             let mut slices = [IoSlice::new(&[]); PARTS];
             let mut from = self.sent;
             let mut count = 0;
-            for (slice, part) in slices.iter_mut().zip(&self.list) {
+            let parts = self.first.iter().chain(&self.others);
+            for (slice, part) in slices.iter_mut().zip(parts) {
                 *slice = IoSlice::new(part.as_ref().get(from..).unwrap_or_default());
                 from = 0;
                 count += 1;
@@ -262,11 +271,11 @@ impl<T: AsRef<[u8]>> Parts<T> {
     fn advance(&mut self, sent: usize) {
         self.left = self.left.saturating_sub(sent);
         self.sent += sent;
-        while let Some(first) = self.list.front()
+        while let Some(first) = &self.first
             && self.sent >= first.as_ref().len()
         {
             self.sent -= first.as_ref().len();
-            self.list.pop_front();
+            self.first = self.others.pop_front();
         }
     }
 }

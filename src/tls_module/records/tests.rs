@@ -225,3 +225,27 @@ fn many_parts_are_sent_in_order() {
     assert_eq!(outgoing.len(), 1);
     assert_eq!(wire, parts.concat()[..199]);
 }
+
+#[test]
+fn idle_ends_keep_no_memory() {
+    let mut stream = Stream::new(&[&record(23, 5)]);
+    let mut incoming = Incoming::default();
+    incoming.fill(|memory| stream.receive(memory)).unwrap();
+    incoming.tidy();
+    assert_eq!(incoming.take(10).len(), 10);
+    assert!(incoming.0.is_some());
+    assert!(incoming.fill(|memory| stream.receive(memory)).is_err());
+    assert!(incoming.0.is_none());
+    // What is to be known later is no idleness.
+    incoming.fail_later(libc::ECONNRESET);
+    incoming.tidy();
+    let error = incoming.fill(|memory| stream.receive(memory)).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::ECONNRESET));
+    incoming.fill(|memory| stream.receive(memory)).unwrap();
+    incoming.tidy();
+    assert!(incoming.has_ended());
+    let mut outgoing = Outgoing::default();
+    outgoing.push(&b"abc"[..]);
+    outgoing.flush(|parts| Ok(parts[0].len())).unwrap();
+    assert!(outgoing.0.is_none());
+}
