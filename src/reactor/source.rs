@@ -291,7 +291,7 @@ impl Source {
 
     /// Has the drivers forget the source at which nobody waits for it, with all that they keep for it. For one that will be idle, or
     /// waited for by others; who waits again arms it anew.
-    pub(crate) fn relinquish(&self) {
+    pub fn relinquish(&self) {
         self.inner.with_fd(|fd| {
             self.inner
                 .waits
