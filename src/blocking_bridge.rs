@@ -188,6 +188,11 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// No call follows at once: see [`Source::relinquish`].
+    pub(crate) fn relinquish(&self) {
+        self.source.relinquish();
+    }
+
     /// Fails where the thread's deadline has passed, even if there is data: with a peer that sends a little now and then, a loop of
     /// calls would never end else. Not in a call that never waits: it is left alone, as event loops make such.
     ///

@@ -53,9 +53,9 @@ fn execute(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
     };
     socket_module::stock::make_class(vm)?;
     stock.exec_module(vm, module)?;
-    stock::find(vm, module)?;
     connection::make_classes();
     transport::make_classes();
+    stock::find(vm, module)?;
     for (name, methods) in [
         ("_SSLContext", context::METHOD_DEFS),
         ("_SSLSocket", machine::METHOD_DEFS),

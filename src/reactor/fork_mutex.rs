@@ -15,15 +15,13 @@ use super::sync::{AtomicU32, Ordering, UnsafeCell, spin_loop, yield_now};
 pub(crate) struct ForkMutex<T> {
     /// 0 when free, else the generation of the process whose thread holds the lock.
     holder: AtomicU32,
-    contents: UnsafeCell<Contents<T>>,
+    /// That of the process which the value is of. (Beside the value, not in one cell with it: there are many locks, and the two
+    /// numbers fit in one word.)
+    generation: UnsafeCell<u32>,
+    value: UnsafeCell<T>,
 }
 
-struct Contents<T> {
-    generation: u32,
-    value: T,
-}
-
-// SAFETY: `contents` is reached only through a guard, and `holder` admits one guard at a time. In a forked child, where a
+// SAFETY: the cells are reached only through a guard, and `holder` admits one guard at a time. In a forked child, where a
 // lock is taken over, the previous guard's thread does not exist.
 unsafe impl<T: Send> Send for ForkMutex<T> {}
 // SAFETY: as above.
@@ -34,10 +32,8 @@ impl<T: Default> ForkMutex<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self {
             holder: AtomicU32::new(0),
-            contents: UnsafeCell::new(Contents {
-                generation: 0,
-                value,
-            }),
+            generation: UnsafeCell::new(0),
+            value: UnsafeCell::new(value),
         }
     }
 
@@ -45,10 +41,8 @@ impl<T: Default> ForkMutex<T> {
     pub(super) fn new(value: T) -> Self {
         Self {
             holder: AtomicU32::new(0),
-            contents: UnsafeCell::new(Contents {
-                generation: 0,
-                value,
-            }),
+            generation: UnsafeCell::new(0),
+            value: UnsafeCell::new(value),
         }
     }
 
@@ -84,21 +78,19 @@ impl<T: Default> ForkMutex<T> {
                 }
             }
         }
-        self.contents.with_mut(|contents| {
-            // SAFETY: the lock is held.
-            let contents = unsafe { &mut *contents };
-            if contents.generation != generation {
-                let stale = mem::take(&mut contents.value);
-                // A fresh lock (generation 0) holds the value it was made with; an inherited one holds the parent's, maybe
-                // half-written, and its destructors would act on the parent's threads and descriptors.
-                if contents.generation == 0 {
-                    contents.value = stale;
-                } else {
-                    mem::forget(stale);
-                }
-                contents.generation = generation;
-            }
-        });
+        // SAFETY: the lock is held.
+        let inherited = self
+            .generation
+            .with_mut(|of| mem::replace(unsafe { &mut *of }, generation));
+        // A fresh lock (generation 0) holds the value it was made with; an inherited one holds the parent's, maybe half-written,
+        // and its destructors would act on the parent's threads and descriptors.
+        if inherited != generation && inherited != 0 {
+            // SAFETY: as above.
+            mem::forget(
+                self.value
+                    .with_mut(|value| mem::take(unsafe { &mut *value })),
+            );
+        }
         ForkGuard { mutex: self }
     }
 }
@@ -112,18 +104,14 @@ impl<T> Deref for ForkGuard<'_, T> {
 
     fn deref(&self) -> &T {
         // SAFETY: the guard holds the lock for as long as the borrow of itself.
-        self.mutex
-            .contents
-            .with(|contents| unsafe { &(*contents).value })
+        self.mutex.value.with(|value| unsafe { &*value })
     }
 }
 
 impl<T> DerefMut for ForkGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the guard holds the lock, and is borrowed exclusively.
-        self.mutex
-            .contents
-            .with_mut(|contents| unsafe { &mut (*contents).value })
+        self.mutex.value.with_mut(|value| unsafe { &mut *value })
     }
 }
 

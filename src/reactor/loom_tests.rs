@@ -544,6 +544,35 @@ fn wait_list_relinquishes_no_wait() {
 }
 
 #[test]
+fn wait_list_relinquishes_what_is_idle_and_no_wait() {
+    model(|| {
+        let driver = Arc::new(Driver {
+            waits: Waits::new(),
+            interest: Mutex::new(Interest::default()),
+        });
+        let id = driver.begin_wait(&Arc::new(Signal::new())).unwrap();
+        driver.waits.list.withdraw(&1, id);
+        let waiter = {
+            let driver = Arc::clone(&driver);
+            thread::spawn(move || {
+                let woken = Arc::new(Signal::new());
+                if driver.begin_wait(&woken).is_some() {
+                    driver.turn();
+                    woken.take();
+                }
+            })
+        };
+        driver.waits.list.relinquish_idle(|_, _| {
+            driver.interest.lock().unwrap().armed = false;
+        });
+        driver.data();
+        driver.turn();
+        waiter.join().unwrap();
+        drop(driver.waits.list.clear());
+    });
+}
+
+#[test]
 fn wait_list_stays_armed_for_who_waits_in_turn() {
     model(|| {
         let driver = Driver {

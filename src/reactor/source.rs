@@ -295,6 +295,16 @@ impl Source {
         self.inner.waits.recheck();
     }
 
+    /// Has the drivers forget the source at which nobody waits for it, with all that they keep for it. For one that will be idle, or
+    /// waited for by others; who waits again arms it anew.
+    pub fn relinquish(&self) {
+        self.inner.with_fd(|fd| {
+            self.inner
+                .waits
+                .relinquish_idle(|DriverHandle(core), token| core.disarm(token, fd.as_raw_fd()));
+        });
+    }
+
     /// Closes the source: all waits end with `EBADF`, and the descriptor closes now, or, if another thread is in
     /// a system call on it, when that returns. Closing again does nothing.
     ///

@@ -278,6 +278,23 @@ impl<D: Clone + PartialEq> WaitList<D> {
         }
     }
 
+    /// [`Self::relinquish`] for all drivers at which nobody waits now, whatever they have reported: `forget` tells the kernel.
+    pub(super) fn relinquish_idle(&self, forget: impl Fn(&D, u64)) {
+        // Dropped after the lock.
+        let _idle: Vec<_> = {
+            let mut arms = self.arms.lock_in((self.generation)());
+            let is_idle = |arm: &mut Arm<D>| arm.waiters.is_empty();
+            let idle: Vec<_> = arms.list.extract_if(.., is_idle).collect();
+            for arm in &idle {
+                forget(&arm.driver, arm.token);
+            }
+            if arms.list.is_empty() {
+                arms.list = Vec::new();
+            }
+            idle
+        };
+    }
+
     /// Makes everybody look at what has changed, also who has read a tick and will wait for a later one.
     pub(super) fn recheck(&self) {
         for tick in &self.ticks {

@@ -6,11 +6,10 @@ use std::{
     io::{self, IoSlice},
     os::fd::BorrowedFd,
     sync::atomic::{AtomicBool, Ordering},
-    thread,
 };
 
 use rustpython_vm::{
-    AsObject, Py, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
+    AsObject, Py, PyObject, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
     builtins::{PyBaseExceptionRef, PyBytes, PyBytesRef, PyStr, PyWeak},
     class::PyClassImpl,
     common::lock::PyMutex,
@@ -25,8 +24,8 @@ use socket2::SockRef;
 use super::{
     plaintext::{LONGEST_PLAINTEXT, Plaintext, Unfinished},
     stock::{self, Names, Said, Stock},
-    transport::{self, Ends},
-    turn::{Taken, Turn},
+    transport::{Ends, InStep, Source},
+    turn::{Taken, Turn, Turns},
 };
 use crate::{
     blocking_bridge::{Call, Failure},
@@ -98,14 +97,10 @@ impl Data {
 #[derive(PyPayload)]
 pub(super) struct Connection {
     machine: PyObjectRef,
-    bio: PyObjectRef,
     /// Weak, as the socket owns this object.
     socket: PyRef<PyWeak>,
-    stock: &'static Stock,
-    ends: PyRef<Ends>,
-    handshaking: Turn,
-    reading: Turn,
-    writing: Turn,
+    ends: Ends,
+    turns: Turns,
     handshake_done: AtomicBool,
     /// The connection below has ended before the TLS connection was closed: a read has said so.
     cut_off: AtomicBool,
@@ -113,10 +108,19 @@ pub(super) struct Connection {
     records_end: AtomicBool,
     /// The last read did not take all that was decrypted, as far as we know.
     plaintext_left: AtomicBool,
-    /// What a read could not fail with, as it had data.
-    failed: PyMutex<Option<PyBaseExceptionRef>>,
-    unfinished: PyMutex<Option<Unfinished>>,
+    kept: PyMutex<Option<Box<Kept>>>,
 }
+
+/// What one call leaves to the next. Most leave nothing.
+#[derive(Default)]
+struct Kept {
+    /// What a read could not fail with, as it had data.
+    failed: Option<PyBaseExceptionRef>,
+    unfinished: Option<Unfinished>,
+}
+
+/// Each byte counts a thousand times in a server of a thousand idle connections: what is not there in those has a box of its own.
+const _: () = assert!(size_of::<Connection>() <= 112);
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -126,25 +130,10 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-// SAFETY: visits each object that the payload owns, once: the state machine and the memory below it. (Not the weak reference.)
+// SAFETY: visits the object that the payload owns, once: the state machine. (Not the weak reference.)
 unsafe impl Traverse for Connection {
     fn traverse(&self, visit: &mut TraverseFn<'_>) {
         self.machine.traverse(visit);
-        self.bio.traverse(visit);
-    }
-}
-
-/// The reader's turn, of which the transport knows the thread.
-struct Reading<'a> {
-    ends: &'a Ends,
-    turn: Taken<'a>,
-}
-
-impl Drop for Reading<'_> {
-    fn drop(&mut self) {
-        if !self.turn.is_nested() {
-            self.ends.incoming.lock().set_reader(None);
-        }
     }
 }
 
@@ -155,25 +144,21 @@ impl Connection {
         names: Names,
         vm: &VirtualMachine,
     ) -> PyResult<Self> {
-        let stock = stock::get(vm)?;
-        let ends = Ends::default().into_ref(&vm.ctx);
-        let bio = transport::over(&ends, vm)?;
         Ok(Self {
-            machine: stock.new_machine(&context, [bio.clone(), bio.clone()], names, vm)?,
-            bio,
+            machine: stock::get(vm)?.new_wired_machine(&context, names, vm)?,
             socket,
-            stock,
-            ends,
-            handshaking: Turn::new(),
-            reading: Turn::new(),
-            writing: Turn::new(),
+            ends: Ends::default(),
+            turns: Turns::new(),
             handshake_done: AtomicBool::new(false),
             cut_off: AtomicBool::new(false),
             records_end: AtomicBool::new(false),
             plaintext_left: AtomicBool::new(false),
-            failed: PyMutex::new(None),
-            unfinished: PyMutex::new(None),
+            kept: PyMutex::new(None),
         })
+    }
+
+    pub(super) fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     /// Runs one call of Python: all of it under one deadline.
@@ -196,41 +181,62 @@ impl Connection {
             .upgrade()
             .and_then(|socket| socket.downcast::<PySocket>().ok())
             .ok_or_else(|| {
-                self.stock
-                    .new_error(vm, "Underlying socket connection gone")
+                let text = "Underlying socket connection gone";
+                stock::exception(vm, |stock| stock.new_error(vm, text))
             })
     }
 
-    fn take_reading(
-        &self,
-        call: &mut Call<'_>,
+    /// A step of the state machine.
+    ///
+    /// # Errors
+    ///
+    /// Those of the method; that there is no end of the TLS connection, where it wants to read behind the end of the one below.
+    fn step(
+        zelf: &Py<Self>,
+        method: fn(&Stock) -> &PyObject,
+        arguments: Vec<PyObjectRef>,
+        source: Source,
         vm: &VirtualMachine,
-    ) -> Result<Reading<'_>, Failure> {
-        let turn = self.reading.take(call);
-        let turn = turn.map_err(|failure| self.wants_read(vm, failure))?;
-        let thread = thread::current().id();
-        self.ends.incoming.lock().set_reader(Some(thread));
-        Ok(Reading {
-            ends: &self.ends,
-            turn,
-        })
+    ) -> PyResult<Said> {
+        let stock = stock::get(vm)?;
+        let reads = !matches!(source, Source::Nothing);
+        let said = {
+            let _in_step = InStep::begin(zelf.to_owned(), source);
+            stock.step(method(stock), arguments, vm)?
+        };
+        match said {
+            Said::WantsRead if reads && zelf.ends.incoming.lock().has_ended() => {
+                zelf.cut_off.store(true, Ordering::Release);
+                Err(stock.new_eof(vm))
+            }
+            said => Ok(said),
+        }
+    }
+
+    fn take_reading(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<Taken<'_>, Failure> {
+        let turn = self.turns.take(Turn::Reading, call);
+        turn.map_err(|failure| self.wants_read(vm, failure))
     }
 
     fn take_writing(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<Taken<'_>, Failure> {
-        let turn = self.writing.take(call);
+        let turn = self.turns.take(Turn::Writing, call);
         turn.map_err(|failure| self.wants_write(vm, failure))
     }
 
     fn wants_read(&self, vm: &VirtualMachine, failure: Failure) -> Failure {
         match failure {
-            Failure::Errno(libc::EAGAIN) => self.stock.new_want_read(vm).into(),
+            Failure::Errno(libc::EAGAIN) => {
+                stock::exception(vm, |stock| stock.new_want_read(vm)).into()
+            }
             other => other,
         }
     }
 
     fn wants_write(&self, vm: &VirtualMachine, failure: Failure) -> Failure {
         match failure {
-            Failure::Errno(libc::EAGAIN) => self.stock.new_want_write(vm).into(),
+            Failure::Errno(libc::EAGAIN) => {
+                stock::exception(vm, |stock| stock.new_want_write(vm)).into()
+            }
             other => other,
         }
     }
@@ -238,15 +244,7 @@ impl Connection {
     /// Waits until a record is there, or the end. For the reader.
     fn fill(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
         let filled = call.run(Direction::Read, |fd| self.ends.fill_from(fd));
-        filled.map_err(|failure| self.wants_read(vm, failure))?;
-        self.note_the_end(vm)
-    }
-
-    fn note_the_end(&self, vm: &VirtualMachine) -> Result<(), Failure> {
-        if self.ends.incoming.lock().has_ended() {
-            self.stock.write_eof.call((self.bio.clone(),), vm)?;
-        }
-        Ok(())
+        filled.map_err(|failure| self.wants_read(vm, failure))
     }
 
     /// Waits until all that the state machine has written is sent. For the writer.
@@ -270,70 +268,94 @@ impl Connection {
 
     /// The stock state machine calls it the end of the connection, too, if it gets something that is no TLS. A program may take
     /// that for the end of the data, so it has to be the truth.
-    fn judge(&self, vm: &VirtualMachine, error: PyBaseExceptionRef) -> PyBaseExceptionRef {
-        if !self.stock.is_error(&error) {
+    fn judge(
+        zelf: &Py<Self>,
+        vm: &VirtualMachine,
+        error: PyBaseExceptionRef,
+    ) -> PyBaseExceptionRef {
+        let is_eof = match stock::get(vm) {
+            Ok(stock) if stock.is_error(&error) => stock.is_eof(&error),
             // Of Python code in between.
+            _ => return error,
+        };
+        if is_eof && zelf.ends.incoming.lock().has_ended() {
+            zelf.cut_off.store(true, Ordering::Release);
             return error;
         }
-        let is_eof = self.stock.is_eof(&error);
-        if is_eof && self.ends.incoming.lock().has_ended() {
-            self.cut_off.store(true, Ordering::Release);
-            return error;
+        zelf.records_end.store(true, Ordering::Relaxed);
+        Self::send_alert(zelf, vm);
+        if is_eof { zelf.broken(vm) } else { error }
+    }
+
+    /// What [`Self::keep`] has kept, once.
+    fn take_kept<T>(&self, take: impl FnOnce(&mut Kept) -> Option<T>) -> Option<T> {
+        let mut slot = self.kept.lock();
+        let kept = slot.as_mut()?;
+        let taken = take(kept);
+        if kept.failed.is_none() && kept.unfinished.is_none() {
+            *slot = None;
         }
-        self.records_end.store(true, Ordering::Relaxed);
-        self.send_alert(vm);
-        if is_eof { self.broken(vm) } else { error }
+        taken
+    }
+
+    fn keep(&self, keep: impl FnOnce(&mut Kept)) {
+        keep(self.kept.lock().get_or_insert_default());
     }
 
     fn broken(&self, vm: &VirtualMachine) -> PyBaseExceptionRef {
         let text = "record layer failure";
-        self.stock
-            .new_protocol_error(vm, "RECORD_LAYER_FAILURE", text)
+        stock::exception(vm, |stock| {
+            stock.new_protocol_error(vm, "RECORD_LAYER_FAILURE", text)
+        })
     }
 
     /// Has the peer told what was wrong with its record, unless a writer is in the way. The state machine has the alert ready, and
     /// gives it out when it is closed.
-    fn send_alert(&self, vm: &VirtualMachine) {
-        if let Some(_writing) = self.writing.try_take() {
-            let _ = (self.stock).step(&self.stock.shutdown, vec![self.machine.clone()], vm);
-            self.flush_once(vm);
+    fn send_alert(zelf: &Py<Self>, vm: &VirtualMachine) {
+        if let Some(_writing) = zelf.turns.try_take(Turn::Writing) {
+            let _ = Self::close_machine(zelf, Source::Nothing, vm);
+            zelf.flush_once(vm);
         }
     }
 
-    fn handshake(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
+    fn handshake(zelf: &Py<Self>, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
         // All calls do, as on CPython.
-        if self.cut_off.load(Ordering::Acquire) {
-            return Err(self.stock.new_eof(vm).into());
+        if zelf.cut_off.load(Ordering::Acquire) {
+            return Err(stock::exception(vm, |stock| stock.new_eof(vm)).into());
         }
-        if self.handshake_done.load(Ordering::Acquire) {
+        if zelf.handshake_done.load(Ordering::Acquire) {
             return Ok(());
         }
-        let turn = self.handshaking.take(call);
-        let _handshaking = turn.map_err(|failure| self.wants_read(vm, failure))?;
+        let turn = zelf.turns.take(Turn::Handshaking, call);
+        let _handshaking = turn.map_err(|failure| zelf.wants_read(vm, failure))?;
         // Another thread may have done it meanwhile, and the reader's turn be taken for long.
-        if self.handshake_done.load(Ordering::Acquire) {
+        if zelf.handshake_done.load(Ordering::Acquire) {
             return Ok(());
         }
-        let _reading = self.take_reading(call, vm)?;
-        let _writing = self.take_writing(call, vm)?;
-        let _pulling = self.ends.pull_from(self.socket(vm)?);
-        let stock = self.stock;
+        let _reading = zelf.take_reading(call, vm)?;
+        let _writing = zelf.take_writing(call, vm)?;
+        let socket = zelf.socket(vm)?;
         loop {
-            match stock.step(&stock.do_handshake, vec![self.machine.clone()], vm) {
+            let source = Source::Socket(socket.clone());
+            let arguments = vec![zelf.machine.clone()];
+            match Self::step(zelf, |stock| &stock.do_handshake, arguments, source, vm) {
                 Ok(Said::Done(_)) => {
-                    self.flush(call, vm)?;
-                    self.handshake_done.store(true, Ordering::Release);
+                    zelf.flush(call, vm)?;
+                    zelf.handshake_done.store(true, Ordering::Release);
+                    // Servers do many, and then wait for all of these connections, or on other threads.
+                    call.relinquish();
+                    zelf.ends.incoming.lock().tidy();
                     return Ok(());
                 }
-                Ok(Said::WantsWrite) => self.flush(call, vm)?,
+                Ok(Said::WantsWrite) => zelf.flush(call, vm)?,
                 // Nothing is sent before there is nothing more to be read: small segments, one after the other, would wait for
                 // the peer's acknowledgement (Nagle's algorithm), which is late.
                 Ok(Said::WantsRead) => {
-                    self.flush(call, vm)?;
-                    self.fill(call, vm)?;
+                    zelf.flush(call, vm)?;
+                    zelf.fill(call, vm)?;
                 }
                 Err(error) => {
-                    self.flush_once(vm);
+                    zelf.flush_once(vm);
                     return Err(error.into());
                 }
             }
@@ -343,20 +365,20 @@ impl Connection {
 
     /// The data of a record, and of more that are there already if there is room for them.
     fn read_up_to(
-        &self,
+        zelf: &Py<Self>,
         call: &mut Call<'_>,
         size: usize,
         vm: &VirtualMachine,
     ) -> Result<Data, Failure> {
-        self.handshake(call, vm)?;
-        let _reading = self.take_reading(call, vm)?;
-        if let Some(error) = self.failed.lock().take() {
-            return Err(self.judge(vm, error).into());
+        Self::handshake(zelf, call, vm)?;
+        let _reading = zelf.take_reading(call, vm)?;
+        if let Some(error) = zelf.take_kept(|kept| kept.failed.take()) {
+            return Err(Self::judge(zelf, vm, error).into());
         }
-        let first = self.read_record(call, size, vm)?;
+        let first = Self::read_record(zelf, call, size, vm)?;
         let mut length = first.as_bytes().len();
         let mut others = Vec::new();
-        while let Some(data) = self.read_long_record(call, size - length, vm)? {
+        while let Some(data) = Self::read_long_record(zelf, call, size - length, vm)? {
             length += data.as_bytes().len();
             others.push(data);
         }
@@ -365,33 +387,33 @@ impl Connection {
 
     /// The data of the next record, waiting for it if there is none left of the last one.
     fn read_record(
-        &self,
+        zelf: &Py<Self>,
         call: &mut Call<'_>,
         size: usize,
         vm: &VirtualMachine,
     ) -> Result<PyBytesRef, Failure> {
         loop {
             let mut limit = size.min(LONGEST_PLAINTEXT);
-            let mut left = self.plaintext_left.load(Ordering::Relaxed) && self.decrypted(vm)? > 0;
-            if !left && !self.records_end.load(Ordering::Relaxed) {
-                self.fill(call, vm)?;
-                let body = self.ends.incoming.lock().body();
+            let mut left = zelf.plaintext_left.load(Ordering::Relaxed) && zelf.decrypted(vm)? > 0;
+            if !left && !zelf.records_end.load(Ordering::Relaxed) {
+                zelf.fill(call, vm)?;
+                let body = zelf.ends.incoming.lock().body();
                 let most = body.saturating_sub(LEAST_OVERHEAD).max(1);
                 // The state machine clears as much memory as it is asked for.
                 limit = limit.min(most);
                 left = limit < most;
             }
-            let data = self.decrypt(limit, vm);
-            if let Some(data) = data.map_err(|error| self.judge(vm, error))? {
+            let data = Self::decrypt(zelf, limit, vm);
+            if let Some(data) = data.map_err(|error| Self::judge(zelf, vm, error))? {
                 let left = left && data.as_bytes().len() == limit;
-                self.plaintext_left.store(left, Ordering::Relaxed);
+                zelf.plaintext_left.store(left, Ordering::Relaxed);
                 return Ok(data);
             }
-            if self.records_end.load(Ordering::Relaxed) {
-                return Err(self.broken(vm).into());
+            if zelf.records_end.load(Ordering::Relaxed) {
+                return Err(zelf.broken(vm).into());
             }
             // The record was none of the program's.
-            self.plaintext_left.store(false, Ordering::Relaxed);
+            zelf.plaintext_left.store(false, Ordering::Relaxed);
             call.next_part()?;
         }
     }
@@ -401,88 +423,95 @@ impl Connection {
     ///
     /// An error comes with the next call, as there is data before it.
     fn read_long_record(
-        &self,
+        zelf: &Py<Self>,
         call: &mut Call<'_>,
         room: usize,
         vm: &VirtualMachine,
     ) -> Result<Option<PyBytesRef>, Failure> {
-        let Some(body) = self.ends.incoming.lock().announced() else {
+        let Some(body) = zelf.ends.incoming.lock().announced() else {
             return Ok(None);
         };
-        if body > room || self.plaintext_left.load(Ordering::Relaxed) {
+        if body > room || zelf.plaintext_left.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        match call.run_now(|fd| self.ends.fill_from(fd)) {
+        match call.run_now(|fd| zelf.ends.fill_from(fd)) {
             Ok(Some(())) => {}
             Ok(None) => return Ok(None),
             Err(Failure::Errno(errno)) => {
-                self.ends.incoming.lock().fail_later(errno);
+                zelf.ends.incoming.lock().fail_later(errno);
                 return Ok(None);
             }
             Err(failure) => return Err(failure),
         }
-        if self.ends.incoming.lock().body() != body {
+        if zelf.ends.incoming.lock().body() != body {
             return Ok(None);
         }
-        Ok(self.decrypt(body, vm).unwrap_or_else(|error| {
-            *self.failed.lock() = Some(error);
+        Ok(Self::decrypt(zelf, body, vm).unwrap_or_else(|error| {
+            zelf.keep(|kept| kept.failed = Some(error));
             None
         }))
     }
 
     /// Up to `size` bytes of the record at hand, of which there are none behind the last; `None` if it was none of the program's.
-    fn decrypt(&self, size: usize, vm: &VirtualMachine) -> PyResult<Option<PyBytesRef>> {
-        let stock = self.stock;
-        let arguments = vec![self.machine.clone(), vm.ctx.new_int(size).into()];
-        let Said::Done(data) = stock.step(&stock.read, arguments, vm)? else {
+    fn decrypt(zelf: &Py<Self>, size: usize, vm: &VirtualMachine) -> PyResult<Option<PyBytesRef>> {
+        let arguments = vec![zelf.machine.clone(), vm.ctx.new_int(size).into()];
+        let said = Self::step(zelf, |stock| &stock.read, arguments, Source::Received, vm)?;
+        let Said::Done(data) = said else {
             return Ok(None);
         };
         let data = data
             .downcast::<PyBytes>()
             .map_err(|_| vm.new_type_error("a read gives bytes"))?;
         if data.as_bytes().is_empty() {
-            self.records_end.store(true, Ordering::Relaxed);
+            zelf.records_end.store(true, Ordering::Relaxed);
         }
         Ok(Some(data))
     }
 
     /// How much plaintext the state machine has.
     fn decrypted(&self, vm: &VirtualMachine) -> PyResult<usize> {
-        let pending = self.stock.pending.call((self.machine.clone(),), vm)?;
+        let pending = stock::get(vm)?.pending.call((self.machine.clone(),), vm)?;
         pending.try_to_value(vm)
     }
 
     fn write_all(
-        &self,
+        zelf: &Py<Self>,
         call: &mut Call<'_>,
         data: &Plaintext,
         vm: &VirtualMachine,
     ) -> Result<usize, Failure> {
-        self.handshake(call, vm)?;
-        let writing = self.take_writing(call, vm)?;
-        let bad_retry =
-            || (self.stock).new_protocol_error(vm, "BAD_WRITE_RETRY", "bad write retry");
+        Self::handshake(zelf, call, vm)?;
+        let writing = zelf.take_writing(call, vm)?;
+        let bad_retry = || {
+            stock::exception(vm, |stock| {
+                stock.new_protocol_error(vm, "BAD_WRITE_RETRY", "bad write retry")
+            })
+        };
         if writing.is_nested() {
             // A signal handler's, in the midst of the data of the call that it interrupts.
             return Err(bad_retry().into());
         }
-        let unfinished = self.unfinished.lock().take();
+        let unfinished = zelf.take_kept(|kept| kept.unfinished.take());
         let mut encrypted = match unfinished {
             None => 0,
             Some(unfinished) if unfinished.is_of(data) => unfinished.encrypted,
             Some(other) => {
-                *self.unfinished.lock() = Some(other);
+                zelf.keep(|kept| kept.unfinished = Some(other));
                 return Err(bad_retry().into());
             }
         };
+        let write = |piece| {
+            let arguments = vec![zelf.machine.clone(), piece];
+            Self::step(zelf, |stock| &stock.write, arguments, Source::Nothing, vm)
+        };
         let sent = loop {
-            let has_room = || self.ends.outgoing.lock().len() < BATCH;
-            let sent = match data.encrypt(&self.machine, &mut encrypted, has_room, vm) {
+            let has_room = || zelf.ends.outgoing.lock().len() < BATCH;
+            let sent = match data.encrypt(&mut encrypted, write, has_room, vm) {
                 // If it wants to be rid of something: that is where it goes.
-                Ok(_) => self.flush(call, vm),
+                Ok(_) => zelf.flush(call, vm),
                 // The connection is beyond repair: there is nothing to repeat.
                 Err(error) => {
-                    self.flush_once(vm);
+                    zelf.flush_once(vm);
                     return Err(error.into());
                 }
             };
@@ -496,34 +525,42 @@ impl Connection {
         match sent {
             Ok(()) => Ok(encrypted),
             Err(failure) => {
-                *self.unfinished.lock() = Some(Unfinished::new(data, encrypted));
+                let unfinished = Unfinished::new(data, encrypted);
+                zelf.keep(|kept| kept.unfinished = Some(unfinished));
                 Err(failure)
             }
         }
     }
 
-    fn close_notify(&self, call: &mut Call<'_>, vm: &VirtualMachine) -> Result<(), Failure> {
-        let step = || {
-            let said = self
-                .stock
-                .step(&self.stock.shutdown, vec![self.machine.clone()], vm);
-            said.inspect_err(|_| self.flush_once(vm))
+    fn close_machine(zelf: &Py<Self>, source: Source, vm: &VirtualMachine) -> PyResult<Said> {
+        let arguments = vec![zelf.machine.clone()];
+        Self::step(zelf, |stock| &stock.shutdown, arguments, source, vm)
+    }
+
+    fn close_notify(
+        zelf: &Py<Self>,
+        call: &mut Call<'_>,
+        vm: &VirtualMachine,
+    ) -> Result<(), Failure> {
+        let step = |source| {
+            let said = Self::close_machine(zelf, source, vm);
+            said.inspect_err(|_| zelf.flush_once(vm))
         };
         {
             // Ours goes out while another thread still reads.
-            let _writing = self.take_writing(call, vm)?;
-            let said = step()?;
-            self.flush(call, vm)?;
+            let _writing = zelf.take_writing(call, vm)?;
+            let said = step(Source::Nothing)?;
+            zelf.flush(call, vm)?;
             if let Said::Done(_) = said {
                 return Ok(());
             }
         }
-        let _reading = self.take_reading(call, vm)?;
+        let _reading = zelf.take_reading(call, vm)?;
         loop {
-            if let Said::Done(_) = step()? {
+            if let Said::Done(_) = step(Source::Received)? {
                 return Ok(());
             }
-            self.fill(call, vm)?;
+            zelf.fill(call, vm)?;
             call.next_part()?;
         }
     }
@@ -535,7 +572,7 @@ impl Connection {
     #[pymethod]
     fn do_handshake(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult<()> {
         zelf.run(vm, "The handshake operation timed out", |call| {
-            zelf.handshake(call, vm)
+            Self::handshake(zelf, call, vm)
         })
     }
 
@@ -561,7 +598,7 @@ impl Connection {
             Data::default_of(vm)
         } else {
             zelf.run(vm, "The read operation timed out", |call| {
-                zelf.read_up_to(call, size, vm)
+                Self::read_up_to(zelf, call, size, vm)
             })?
         };
         Ok(match buffer {
@@ -578,7 +615,7 @@ impl Connection {
             return Ok(0);
         }
         zelf.run(vm, "The write operation timed out", |call| {
-            zelf.write_all(call, &data, vm)
+            Self::write_all(zelf, call, &data, vm)
         })
     }
 
@@ -586,7 +623,7 @@ impl Connection {
     #[pymethod]
     fn shutdown(zelf: &Py<Self>, vm: &VirtualMachine) -> PyResult<PyRef<PySocket>> {
         zelf.run(vm, "The read operation timed out", |call| {
-            zelf.close_notify(call, vm)
+            Self::close_notify(zelf, call, vm)
         })?;
         zelf.socket(vm)
     }

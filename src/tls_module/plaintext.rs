@@ -38,17 +38,16 @@ impl Plaintext {
     /// Has it encrypted from `encrypted` on, which moves forward, while there is room.
     pub(super) fn encrypt(
         &self,
-        machine: &PyObjectRef,
         encrypted: &mut usize,
+        write: impl Fn(PyObjectRef) -> PyResult<Said>,
         has_room: impl Fn() -> bool,
         vm: &VirtualMachine,
     ) -> PyResult<Said> {
-        let stock = stock::get(vm)?;
         // As much as the state machine takes at once, as it turns out.
         let mut size = LONGEST_PLAINTEXT;
         while *encrypted < self.len() && has_room() {
             let piece = self.piece(*encrypted, size, vm);
-            match stock.step(&stock.write, vec![machine.clone(), piece], vm)? {
+            match write(piece)? {
                 Said::Done(taken) => {
                     let taken: usize = taken.try_to_value(vm)?;
                     *encrypted += taken;
@@ -63,8 +62,9 @@ impl Plaintext {
     /// Has all of it encrypted by a state machine over memory. What one that wants something else has taken before counts.
     pub(super) fn write_to(&self, machine: &PyObjectRef, vm: &VirtualMachine) -> PyResult<usize> {
         let stock: &Stock = stock::get(vm)?;
+        let write = |piece| stock.step(&stock.write, vec![machine.clone(), piece], vm);
         let mut encrypted = 0;
-        match self.encrypt(machine, &mut encrypted, || true, vm)? {
+        match self.encrypt(&mut encrypted, write, || true, vm)? {
             Said::WantsRead if encrypted == 0 && self.len() > 0 => Err(stock.new_want_read(vm)),
             Said::WantsWrite if encrypted == 0 && self.len() > 0 => Err(stock.new_want_write(vm)),
             _ => Ok(encrypted),

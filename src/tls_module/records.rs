@@ -7,7 +7,6 @@ use std::{
     collections::VecDeque,
     io::{self, IoSlice},
     mem::{self, MaybeUninit},
-    thread,
 };
 
 /// RFC 8446, section 5.1: type, version, length.
@@ -28,9 +27,12 @@ const READ_AHEAD_FROM: usize = 4096;
 /// So much is reserved for a header, as most bodies are short.
 const SHORT_RECORD: usize = 256;
 
-/// What has come from the peer.
+/// What has come from the peer. An idle connection keeps no memory for it.
 #[derive(Debug, Default)]
-pub(super) struct Incoming {
+pub(super) struct Incoming(Option<Box<Received>>);
+
+#[derive(Debug, Default)]
+struct Received {
     /// The record, and maybe the next one's header.
     data: Vec<u8>,
     /// How much of the record the state machine has taken.
@@ -39,21 +41,63 @@ pub(super) struct Incoming {
     ended: bool,
     /// What the next try to receive has to fail with.
     error: Option<i32>,
-    /// The one thread that may take records: two could take them in one order, and process them in the other.
-    reader: Option<thread::ThreadId>,
 }
 
 impl Incoming {
-    pub(super) fn set_reader(&mut self, reader: Option<thread::ThreadId>) {
-        self.reader = reader;
-    }
-
     /// Receives until a record is whole or the connection has ended.
     ///
     /// # Errors
     ///
     /// Those of `receive`, which keep what came before them; `ENOMEM`.
     pub(super) fn fill(
+        &mut self,
+        receive: impl FnMut(&mut [MaybeUninit<u8>]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        let filled = self.0.get_or_insert_default().fill(receive);
+        if filled.is_err() {
+            self.tidy();
+        }
+        filled
+    }
+
+    /// Whether the peer has ended the connection below, and all that came before was taken.
+    pub(super) fn has_ended(&self) -> bool {
+        let received = self.0.as_ref();
+        received.is_some_and(|received| received.ended && received.data.is_empty())
+    }
+
+    /// At most how many bytes the record at hand says to a program; 0 without one.
+    pub(super) fn body(&self) -> usize {
+        self.0.as_ref().map_or(0, |received| received.body())
+    }
+
+    /// The length of a long body of application data, once its header was read ahead.
+    pub(super) fn announced(&self) -> Option<usize> {
+        self.0.as_ref()?.announced()
+    }
+
+    /// Keeps an error that the kernel tells only once.
+    pub(super) fn fail_later(&mut self, errno: i32) {
+        self.0.get_or_insert_default().error = Some(errno);
+    }
+
+    /// Up to `size` bytes of the record: nothing before it is whole.
+    pub(super) fn take(&mut self, size: usize) -> Vec<u8> {
+        let taken = self.0.as_mut().map(|received| received.take(size));
+        taken.unwrap_or_default()
+    }
+
+    /// Gives back what it needs no more. Not done for each record, as another one follows as a rule; nothing to receive is an idle
+    /// connection.
+    pub(super) fn tidy(&mut self) {
+        if self.0.as_ref().is_some_and(|received| received.is_idle()) {
+            self.0 = None;
+        }
+    }
+}
+
+impl Received {
+    fn fill(
         &mut self,
         mut receive: impl FnMut(&mut [MaybeUninit<u8>]) -> io::Result<usize>,
     ) -> io::Result<()> {
@@ -83,40 +127,31 @@ impl Incoming {
         Ok(())
     }
 
-    /// Whether the peer has ended the connection below, and all that came before was taken.
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended && self.data.is_empty()
+    fn is_idle(&self) -> bool {
+        self.data.is_empty() && !self.ended && self.error.is_none()
     }
 
-    /// At most how many bytes the record at hand says to a program; 0 without one.
-    pub(super) fn body(&self) -> usize {
+    fn body(&self) -> usize {
         match self.end() {
             Some(end) if self.is_whole() => end.saturating_sub(HEADER.max(self.taken)),
             _ => 0,
         }
     }
 
-    /// The length of a long body of application data, once its header was read ahead.
-    pub(super) fn announced(&self) -> Option<usize> {
+    fn announced(&self) -> Option<usize> {
         let body = self.end()?.checked_sub(HEADER)?;
         let is_data = self.data.first() == Some(&APPLICATION_DATA);
         (self.taken == 0 && is_data && body >= READ_AHEAD_FROM).then_some(body)
     }
 
-    /// Keeps an error that the kernel tells only once.
-    pub(super) fn fail_later(&mut self, errno: i32) {
-        self.error = Some(errno);
-    }
-
-    /// Up to `size` bytes of the record: only for the thread that may, and nothing before the record is whole.
-    pub(super) fn take(&mut self, size: usize) -> Vec<u8> {
+    fn take(&mut self, size: usize) -> Vec<u8> {
         let end = match self.end() {
-            Some(end) if self.is_whole() && self.reader == Some(thread::current().id()) => end,
+            Some(end) if self.is_whole() => end,
             _ => return Vec::new(),
         };
         let to = end.min(self.taken.saturating_add(size));
         if self.taken == 0 && to == end {
-            // As it is, without a copy. An idle connection keeps no memory.
+            // As it is, without a copy.
             let behind = self.data.split_off(end);
             return mem::replace(&mut self.data, behind);
         }
@@ -146,10 +181,15 @@ impl Incoming {
 /// So many parts go in one system call: their list is on the stack.
 const PARTS: usize = 32;
 
-/// What is to go to the peer, in the parts that the state machine has made.
+/// What is to go to the peer, in the parts that the state machine has made. An idle connection keeps no memory for it.
 #[derive(Debug)]
-pub(super) struct Outgoing<T> {
-    parts: VecDeque<T>,
+pub(super) struct Outgoing<T>(Option<Box<Parts<T>>>);
+
+#[derive(Debug)]
+struct Parts<T> {
+    /// Mostly the only one.
+    first: Option<T>,
+    others: VecDeque<T>,
     /// How much of the first one is sent.
     sent: usize,
     left: usize,
@@ -157,8 +197,15 @@ pub(super) struct Outgoing<T> {
 
 impl<T> Default for Outgoing<T> {
     fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> Default for Parts<T> {
+    fn default() -> Self {
         Self {
-            parts: VecDeque::new(),
+            first: None,
+            others: VecDeque::new(),
             sent: 0,
             left: 0,
         }
@@ -167,13 +214,12 @@ impl<T> Default for Outgoing<T> {
 
 impl<T: AsRef<[u8]>> Outgoing<T> {
     pub(super) fn push(&mut self, part: T) {
-        self.left += part.as_ref().len();
-        self.parts.push_back(part);
+        self.0.get_or_insert_default().push(part);
     }
 
     /// How many bytes are to be sent.
     pub(super) fn len(&self) -> usize {
-        self.left
+        self.0.as_ref().map_or(0, |parts| parts.left)
     }
 
     /// Sends until nothing is left.
@@ -183,13 +229,35 @@ impl<T: AsRef<[u8]>> Outgoing<T> {
     /// Those of `send`; what it has sent before does not come again.
     pub(super) fn flush(
         &mut self,
+        send: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        if let Some(parts) = &mut self.0 {
+            parts.flush(send)?;
+            self.0 = None;
+        }
+        Ok(())
+    }
+}
+
+impl<T: AsRef<[u8]>> Parts<T> {
+    fn push(&mut self, part: T) {
+        self.left += part.as_ref().len();
+        match &self.first {
+            None => self.first = Some(part),
+            Some(_) => self.others.push_back(part),
+        }
+    }
+
+    fn flush(
+        &mut self,
         mut send: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<()> {
         while self.left > 0 {
             let mut slices = [IoSlice::new(&[]); PARTS];
             let mut from = self.sent;
             let mut count = 0;
-            for (slice, part) in slices.iter_mut().zip(&self.parts) {
+            let parts = self.first.iter().chain(&self.others);
+            for (slice, part) in slices.iter_mut().zip(parts) {
                 *slice = IoSlice::new(part.as_ref().get(from..).unwrap_or_default());
                 from = 0;
                 count += 1;
@@ -197,18 +265,17 @@ impl<T: AsRef<[u8]>> Outgoing<T> {
             let sent = send(slices.get(..count).unwrap_or_default())?;
             self.advance(sent);
         }
-        *self = Self::default();
         Ok(())
     }
 
     fn advance(&mut self, sent: usize) {
         self.left = self.left.saturating_sub(sent);
         self.sent += sent;
-        while let Some(first) = self.parts.front()
+        while let Some(first) = &self.first
             && self.sent >= first.as_ref().len()
         {
             self.sent -= first.as_ref().len();
-            self.parts.pop_front();
+            self.first = self.others.pop_front();
         }
     }
 }

@@ -9,6 +9,8 @@ use rustpython_vm::{
     types::PyTypeFlags,
 };
 
+use super::transport;
+
 /// What we need of it. Its classes are the process's, so one set does for all interpreters.
 #[derive(Debug)]
 pub(super) struct Stock {
@@ -23,8 +25,8 @@ pub(super) struct Stock {
     /// `MemoryBIO`'s.
     pub(super) read_bio: PyObjectRef,
     pub(super) write_eof: PyObjectRef,
-    /// A `MemoryBIO` to which each object brings its own `read` and `write`.
-    pub(super) socket_bio: PyObjectRef,
+    /// See [`transport::new_wire`].
+    wire: PyObjectRef,
     /// A `MemoryBIO` that reads the records in another.
     pub(super) record_bio: PyObjectRef,
     error: PyTypeRef,
@@ -47,6 +49,7 @@ pub(super) fn find(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
     let memory = attribute("MemoryBIO")?;
     let record_bio = subclass(vm, "_RecordBIO", &memory, &["_records"])?;
     add_methods(vm, &record_bio, super::record_bio::METHOD_DEFS)?;
+    let socket_bio = subclass(vm, "_SocketBIO", &memory, &["read", "write"])?;
     let stock = Stock {
         wrap_bio: context.get_attr("_wrap_bio", vm)?,
         do_handshake: machine.get_attr("do_handshake", vm)?,
@@ -56,7 +59,7 @@ pub(super) fn find(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
         pending: machine.get_attr("pending", vm)?,
         read_bio: memory.get_attr("read", vm)?,
         write_eof: memory.get_attr("write_eof", vm)?,
-        socket_bio: subclass(vm, "_SocketBIO", &memory, &["read", "write"])?,
+        wire: transport::new_wire(&socket_bio, vm)?,
         record_bio,
         memory_bio: memory,
         error: class("SSLError")?,
@@ -72,6 +75,14 @@ pub(super) fn find(vm: &VirtualMachine, module: &Py<PyModule>) -> PyResult<()> {
 pub(super) fn get(vm: &VirtualMachine) -> PyResult<&'static Stock> {
     let missing = || vm.new_system_error("the module '_ssl' is not initialised");
     STOCK.get().ok_or_else(missing)
+}
+
+/// One of its exceptions.
+pub(super) fn exception(
+    vm: &VirtualMachine,
+    make: impl FnOnce(&Stock) -> PyBaseExceptionRef,
+) -> PyBaseExceptionRef {
+    get(vm).map_or_else(|missing| missing, make)
 }
 
 /// A Python class, as the statement `class` makes it, with these `__slots__`.
@@ -130,6 +141,17 @@ pub(super) enum Said {
 }
 
 impl Stock {
+    /// A state machine whose connection has a step begun whenever it is called.
+    pub(super) fn new_wired_machine(
+        &self,
+        context: &PyObject,
+        names: Names,
+        vm: &VirtualMachine,
+    ) -> PyResult {
+        let bios = [self.wire.clone(), self.wire.clone()];
+        self.new_machine(context, bios, names, vm)
+    }
+
     /// A state machine over the BIOs that it reads and writes.
     pub(super) fn new_machine(
         &self,

@@ -1,10 +1,10 @@
 //! What the state machine takes for its `MemoryBIO`s.
 
-use std::{io, mem::MaybeUninit, os::fd::BorrowedFd, thread};
+use std::{cell::RefCell, io, mem::MaybeUninit, os::fd::BorrowedFd};
 
 use rustpython_vm::{
     Py, PyObject, PyObjectRef, PyPayload, PyRef, PyResult, VirtualMachine,
-    builtins::{PyBytes, PyBytesRef},
+    builtins::{PyBaseExceptionRef, PyBytes, PyBytesRef},
     class::PyClassImpl,
     common::lock::PyMutex,
     pyclass,
@@ -13,6 +13,7 @@ use rustpython_vm::{
 use socket2::SockRef;
 
 use super::{
+    connection::Connection,
     records::{Incoming, Outgoing},
     stock,
 };
@@ -29,44 +30,21 @@ impl AsRef<[u8]> for Part {
 }
 
 /// The two ends of a connection in memory, between its socket and its state machine.
-///
-/// As an object it is both methods of the state machine's `MemoryBIO`, to save a second one: called with a number it gives as many
-/// bytes at most, called with bytes it takes them. It knows nobody, so that no circle of references comes to be.
-#[pyclass(module = "_ssl", name = "_Ends")]
-#[derive(Debug, Default, PyPayload)]
+#[derive(Debug, Default)]
 pub(super) struct Ends {
     pub(super) incoming: PyMutex<Incoming>,
     pub(super) outgoing: PyMutex<Outgoing<Part>>,
-    /// During a handshake: where to look for another record before there is none to give, which is an exception.
-    socket: PyMutex<Option<PyRef<PySocket>>>,
-}
-
-/// Takes the socket out again when dropped.
-pub(super) struct Pulling<'a>(&'a Ends);
-
-impl Drop for Pulling<'_> {
-    fn drop(&mut self) {
-        *self.0.socket.lock() = None;
-    }
 }
 
 impl Ends {
-    /// Has the state machine take from the socket what is there already, for as long as the result lives.
-    pub(super) fn pull_from(&self, socket: PyRef<PySocket>) -> Pulling<'_> {
-        *self.socket.lock() = Some(socket);
-        Pulling(self)
-    }
-
     /// Receives what is there, until a record is whole.
     pub(super) fn fill_from(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
         let receive = |room: &mut _| SockRef::from(&fd).recv_with_flags(room, libc::MSG_DONTWAIT);
         self.incoming.lock().fill(receive)
     }
 
-    fn pull(&self) {
-        let socket = self.socket.lock().clone();
-        if let Some(socket) = socket
-            && let Err(Failure::Errno(errno)) = socket.with_fd(|fd| self.fill_from(fd))
+    fn pull(&self, socket: &PySocket) {
+        if let Err(Failure::Errno(errno)) = socket.with_fd(|fd| self.fill_from(fd))
             && errno != libc::EAGAIN
         {
             self.incoming.lock().fail_later(errno);
@@ -74,33 +52,103 @@ impl Ends {
     }
 }
 
-#[pyclass(with(Callable))]
-impl Ends {}
+/// What a step of a state machine gets to read.
+pub(super) enum Source {
+    /// Nothing: another thread may be reading. Two could take records in one order, and process them in the other.
+    Nothing,
+    /// The record that has been received.
+    Received,
+    /// That, and what the socket has already: in a handshake, to look for another record before there is none, which is an exception.
+    Socket(PyRef<PySocket>),
+}
 
-impl Callable for Ends {
-    type Args = (PyObjectRef,);
+struct Step {
+    connection: PyRef<Connection>,
+    source: Source,
+}
 
-    fn call(zelf: &Py<Self>, (argument,): Self::Args, vm: &VirtualMachine) -> PyResult {
-        match argument.downcast::<PyBytes>() {
-            Ok(data) => {
-                let length = data.as_bytes().len();
-                zelf.outgoing.lock().push(Part(data));
-                Ok(vm.ctx.new_int(length).into())
-            }
-            Err(size) => {
-                zelf.pull();
-                let data = zelf.incoming.lock().take(size.try_to_value(vm)?);
-                Ok(vm.ctx.new_bytes(data).into())
-            }
+thread_local! {
+    /// Whose state machine this thread runs.
+    static STEP: RefCell<Option<Step>> = const { RefCell::new(None) };
+}
+
+/// Ends the step when dropped: the thread goes on with the one before, in the midst of which Python code has used a connection.
+pub(super) struct InStep {
+    before: Option<Step>,
+}
+
+impl InStep {
+    /// What the state machines of this thread read and write is this connection's, for as long as the result lives.
+    pub(super) fn begin(connection: PyRef<Connection>, source: Source) -> Self {
+        let step = Step { connection, source };
+        // Not there any more in a destructor of thread-local data, where the step then fails.
+        let before = STEP.try_with(|current| current.replace(Some(step)));
+        Self {
+            before: before.unwrap_or_default(),
         }
     }
 }
 
-/// A `MemoryBIO`, for both directions, whose other end is `ends`.
-pub(super) fn over(ends: &PyRef<Ends>, vm: &VirtualMachine) -> PyResult {
-    let bio = stock::get(vm)?.socket_bio.call((), vm)?;
-    bio.set_attr("read", ends.clone(), vm)?;
-    bio.set_attr("write", ends.clone(), vm)?;
+impl Drop for InStep {
+    fn drop(&mut self) {
+        let before = self.before.take();
+        let _ended = STEP.try_with(|current| current.replace(before));
+    }
+}
+
+/// Both methods of the `MemoryBIO` that all state machines have: called with a number it gives as many bytes at most, called with
+/// bytes it takes them, of the connection whose step it is. So a connection has no objects for it.
+#[pyclass(module = "_ssl", name = "_Wire")]
+#[derive(Debug, PyPayload)]
+struct Wire;
+
+#[pyclass(with(Callable))]
+impl Wire {}
+
+impl Callable for Wire {
+    type Args = (PyObjectRef,);
+
+    fn call(_zelf: &Py<Self>, (argument,): Self::Args, vm: &VirtualMachine) -> PyResult {
+        let answer = |step: &RefCell<Option<Step>>| {
+            let step = step.borrow();
+            let Some(Step { connection, source }) = &*step else {
+                return Err(out_of_step(vm));
+            };
+            let ends = connection.ends();
+            match argument.downcast::<PyBytes>() {
+                Ok(data) => {
+                    let length = data.as_bytes().len();
+                    ends.outgoing.lock().push(Part(data));
+                    Ok(vm.ctx.new_int(length).into())
+                }
+                Err(size) => {
+                    match source {
+                        Source::Nothing => return Ok(vm.ctx.empty_bytes.clone().into()),
+                        Source::Received => {}
+                        Source::Socket(socket) => ends.pull(socket),
+                    }
+                    let data = ends.incoming.lock().take(size.try_to_value(vm)?);
+                    Ok(vm.ctx.new_bytes(data).into())
+                }
+            }
+        };
+        STEP.try_with(answer)
+            .unwrap_or_else(|_| Err(out_of_step(vm)))
+    }
+}
+
+fn out_of_step(vm: &VirtualMachine) -> PyBaseExceptionRef {
+    vm.new_system_error("a TLS connection's memory outside of its calls")
+}
+
+/// The `MemoryBIO` of the state machines, for both directions.
+///
+/// Its end is never written: it would be the end for all of them.
+pub(super) fn new_wire(class: &PyObject, vm: &VirtualMachine) -> PyResult {
+    let bio = class.call((), vm)?;
+    let wire = Wire.into_ref(&vm.ctx);
+    bio.set_attr("read", wire.clone(), vm)?;
+    bio.set_attr("write", wire, vm)?;
     Ok(bio)
 }
 
@@ -154,7 +202,6 @@ pub(super) fn read_record(
             }
         };
     let mut incoming = records.incoming.lock();
-    incoming.set_reader(Some(thread::current().id()));
     let filled = incoming.fill(&mut receive);
     if let Some(error) = failure {
         return Err(error);
@@ -179,7 +226,7 @@ fn copy(data: &[u8], room: &mut [MaybeUninit<u8>]) -> usize {
 
 /// Makes the classes, before there can be objects of them.
 pub(super) fn make_classes() {
-    let _ = Ends::make_static_type();
+    let _ = Wire::make_static_type();
     let _ = FromMemory::make_static_type();
 }
 

@@ -53,6 +53,21 @@ class ServerNameTest(HandshakeTestCase):
         self.assertEqual(calls, [(server, "localhost", context)])
         self.assertIs(type(calls[0][0]), ssl.SSLSocket)
 
+    def test_callback_uses_another_connection(self):
+        inner, peer = self.tls_pair()
+        heard = []
+
+        def callback(sock, name, context):
+            # A whole handshake by this thread, in the midst of another.
+            self.tls_pair()
+            inner.sendall(b"asked")
+            heard.append(peer.recv(5))
+
+        client, server = self.tls_pair(server=self.server(callback))
+        self.assertEqual(heard, [b"asked"])
+        client.sendall(b"outer")
+        self.assertEqual(server.recv(5), b"outer")
+
     def test_no_name(self):
         names = []
         context = self.server(lambda sock, name, _: names.append(name))

@@ -216,6 +216,32 @@ fn a_thread_is_not_woken_for_ever_by_what_it_no_longer_waits_for() {
 }
 
 #[test]
+fn a_relinquished_source_wakes_nobody_until_it_is_waited_for() {
+    finish(|| {
+        let (left, mut left_peer) = pair();
+        let (waited_for, _peer) = pair();
+        ping_once(&left, &mut left_peer);
+        left.relinquish();
+        left_peer.write_all(b"x").expect("write");
+        let step = poll_or_park(pin!(waited_for.readable()), soon());
+        assert!(matches!(step, Step::TimedOut), "still armed");
+        block_on(left.readable(), None)
+            .expect("no deadline")
+            .expect("ready");
+        assert_eq!(receive(&left, None).expect("received"), b'x');
+        // A wait that has begun is left alone.
+        let waiting = Arc::clone(&left);
+        let writer = thread::spawn(move || {
+            until_waiting(&waiting, 1);
+            waiting.relinquish();
+            left_peer.write_all(b"y").expect("write");
+        });
+        assert_eq!(receive(&left, None).expect("received"), b'y');
+        writer.join().expect("writer");
+    });
+}
+
+#[test]
 fn who_waits_to_write_is_not_woken_for_ever_by_what_others_read() {
     finish(|| {
         let (source, mut peer) = pair();

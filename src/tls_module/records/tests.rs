@@ -44,19 +44,13 @@ fn record(kind: u8, length: usize) -> Vec<u8> {
     record
 }
 
-fn incoming() -> Incoming {
-    let mut incoming = Incoming::default();
-    incoming.set_reader(Some(thread::current().id()));
-    incoming
-}
-
 #[test]
 fn nothing_is_given_before_a_record_is_whole() {
     let whole = record(23, 40);
     let (one, rest) = whole.split_at(3);
     let (two, three) = rest.split_at(20);
     let mut stream = Stream::new(&[one, two, three]);
-    let mut incoming = incoming();
+    let mut incoming = Incoming::default();
     for _ in 0..2 {
         let error = incoming.fill(|memory| stream.receive(memory)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
@@ -73,7 +67,7 @@ fn nothing_is_given_before_a_record_is_whole() {
 fn a_record_is_given_in_parts() {
     let whole = record(22, 10);
     let mut stream = Stream::new(&[&whole]);
-    let mut incoming = incoming();
+    let mut incoming = Incoming::default();
     incoming.fill(|memory| stream.receive(memory)).unwrap();
     assert_eq!(incoming.take(5), whole[..5]);
     assert_eq!(incoming.body(), 10);
@@ -88,7 +82,7 @@ fn what_is_behind_a_record_stays_in_the_kernel() {
     for length in [0, 1, 19, READ_AHEAD_FROM - 1] {
         let pieces = [record(23, length), record(21, 2), b"no TLS".to_vec()].concat();
         let mut stream = Stream::new(&[&pieces]);
-        let mut incoming = incoming();
+        let mut incoming = Incoming::default();
         incoming.fill(|memory| stream.receive(memory)).unwrap();
         assert_eq!(incoming.take(usize::MAX), record(23, length));
         assert_eq!(stream.left(), 7 + 6);
@@ -107,7 +101,7 @@ fn long_records_take_one_call_each() {
         record(23, 1),
     ];
     let mut stream = Stream::new(&[&pieces.concat()]);
-    let mut incoming = incoming();
+    let mut incoming = Incoming::default();
     for (expected, calls) in pieces.iter().zip([2, 1, 1, 1]) {
         stream.calls = 0;
         incoming.fill(|memory| stream.receive(memory)).unwrap();
@@ -118,7 +112,10 @@ fn long_records_take_one_call_each() {
         assert_eq!(stream.left() > 0, next);
     }
     assert_eq!(
-        incoming.data.capacity(),
+        incoming
+            .0
+            .as_ref()
+            .map_or(0, |received| received.data.capacity()),
         0,
         "an idle connection keeps memory"
     );
@@ -128,7 +125,7 @@ fn long_records_take_one_call_each() {
 fn the_end_comes_behind_the_last_record() {
     let whole = record(23, 4096);
     let mut stream = Stream::new(&[&whole]);
-    let mut incoming = incoming();
+    let mut incoming = Incoming::default();
     // With the header behind it, which does not come.
     let _ = incoming.fill(|memory| stream.receive(memory));
     assert!(!incoming.has_ended());
@@ -145,7 +142,7 @@ fn the_end_comes_behind_the_last_record() {
 fn half_a_record_at_the_end_is_dropped() {
     let whole = record(23, 100);
     let mut stream = Stream::new(&[&whole[..50]]);
-    let mut incoming = incoming();
+    let mut incoming = Incoming::default();
     assert!(incoming.fill(|memory| stream.receive(memory)).is_err());
     incoming.fill(|memory| stream.receive(memory)).unwrap();
     assert!(incoming.has_ended());
@@ -161,29 +158,17 @@ fn what_is_no_record_is_given_at_once() {
         b"\x17\x03\x03\x48\x01",
     ] {
         let mut stream = Stream::new(&[garbage]);
-        let mut incoming = incoming();
+        let mut incoming = Incoming::default();
         incoming.fill(|memory| stream.receive(memory)).unwrap();
         assert_eq!(incoming.take(usize::MAX), garbage[..5]);
     }
     // The longest that is one.
     let mut stream = Stream::new(&[b"\x17\x03\x03\x48\x00"]);
-    assert!(incoming().fill(|memory| stream.receive(memory)).is_err());
-}
-
-#[test]
-fn only_the_reader_takes() {
-    let mut stream = Stream::new(&[&record(23, 5)]);
-    let mut incoming = incoming();
-    incoming.fill(|memory| stream.receive(memory)).unwrap();
-    thread::scope(|scope| {
-        let other = scope.spawn(|| incoming.take(10));
-        assert!(other.join().unwrap().is_empty());
-    });
-    assert_eq!(incoming.take(10).len(), 10);
-    let mut stream = Stream::new(&[&record(23, 5)]);
-    incoming.fill(|memory| stream.receive(memory)).unwrap();
-    incoming.set_reader(None);
-    assert!(incoming.take(10).is_empty());
+    assert!(
+        Incoming::default()
+            .fill(|memory| stream.receive(memory))
+            .is_err()
+    );
 }
 
 #[test]
@@ -242,4 +227,28 @@ fn many_parts_are_sent_in_order() {
     assert!(sent.is_err() && last > 3);
     assert_eq!(outgoing.len(), 1);
     assert_eq!(wire, parts.concat()[..199]);
+}
+
+#[test]
+fn idle_ends_keep_no_memory() {
+    let mut stream = Stream::new(&[&record(23, 5)]);
+    let mut incoming = Incoming::default();
+    incoming.fill(|memory| stream.receive(memory)).unwrap();
+    incoming.tidy();
+    assert_eq!(incoming.take(10).len(), 10);
+    assert!(incoming.0.is_some());
+    assert!(incoming.fill(|memory| stream.receive(memory)).is_err());
+    assert!(incoming.0.is_none());
+    // What is to be known later is no idleness.
+    incoming.fail_later(libc::ECONNRESET);
+    incoming.tidy();
+    let error = incoming.fill(|memory| stream.receive(memory)).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::ECONNRESET));
+    incoming.fill(|memory| stream.receive(memory)).unwrap();
+    incoming.tidy();
+    assert!(incoming.has_ended());
+    let mut outgoing = Outgoing::default();
+    outgoing.push(&b"abc"[..]);
+    outgoing.flush(|parts| Ok(parts[0].len())).unwrap();
+    assert!(outgoing.0.is_none());
 }
