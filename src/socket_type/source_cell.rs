@@ -7,6 +7,7 @@ use std::sync::{
 };
 
 use arc_swap::{ArcSwapOption, Guard};
+use once_cell::race::OnceBox;
 
 use super::peer_cache::PeerCache;
 use crate::reactor::Source;
@@ -18,7 +19,7 @@ use crate::reactor::Source;
 #[derive(Default)]
 pub(crate) struct SourceCell {
     first: OnceLock<Arc<Source>>,
-    rare: OnceLock<Box<Rare>>,
+    rare: OnceBox<Rare>,
 }
 
 #[derive(Default)]
