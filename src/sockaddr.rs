@@ -110,31 +110,39 @@ pub fn as_bytes(address: &SockAddr) -> &[u8] {
 }
 
 /// Room for an address that the kernel writes. (A `SockAddr` has its own, but is handed on by value, which copies it.)
-pub(crate) struct Room {
+pub struct Room {
     storage: SockAddrStorage,
     length: libc::socklen_t,
 }
 
+impl Default for Room {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Room {
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             storage: SockAddrStorage::zeroed(),
             length: 0,
         }
     }
 
-    /// Where a system call may write [`CAPACITY`] bytes.
-    pub(crate) fn as_mut_ptr(&mut self) -> *mut libc::sockaddr {
+    /// Where a system call may write as many bytes as a `sockaddr_storage` has.
+    pub fn as_mut_ptr(&mut self) -> *mut libc::sockaddr {
         (&raw mut self.storage).cast()
     }
 
     /// What the system call says of the length of what it has written, which may be more than there was room for.
-    pub(crate) fn set_length(&mut self, length: libc::socklen_t) {
+    pub fn set_length(&mut self, length: libc::socklen_t) {
         self.length = length;
     }
 
     /// The bytes of the address; none before there is one.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
         let length = (self.length as usize).min(CAPACITY);
         // SAFETY: the storage is `CAPACITY` bytes long and plain data, zeroed at first.
         unsafe { slice::from_raw_parts((&raw const self.storage).cast(), length) }
