@@ -28,7 +28,7 @@ def growth(bench, add, count):
 
 @case(ALL)
 def open_socket(bench):
-    count = allow_descriptors(4100) - 100
+    count = allow_descriptors(16100) - 100
     held = []
     return growth(bench, lambda number: held.extend([socket.socket() for _ in range(number)]), count)
 
@@ -72,7 +72,7 @@ def blocked_thread(bench):
 @case(ALL)
 def idle_connection(bench):
     """An accepted connection that has received and sent once."""
-    count = min(2000, allow_descriptors(2100) - 100)
+    count = min(8000, allow_descriptors(8100) - 100)
     held = []
     with socket.create_server((HOST, 0), backlog=64) as listener, Peer() as peer:
 
