@@ -188,6 +188,7 @@ impl<'a> Call<'a> {
         }
     }
 
+    #[cfg(feature = "tls")]
     /// No call follows at once: see [`Source::relinquish`].
     pub(crate) fn relinquish(&self) {
         self.source.relinquish();
