@@ -188,8 +188,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    #[cfg(feature = "tls")]
     /// No call follows at once: see [`Source::relinquish`].
+    #[cfg(feature = "tls")]
     pub(crate) fn relinquish(&self) {
         self.source.relinquish();
     }

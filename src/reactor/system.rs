@@ -207,7 +207,13 @@ pub(super) fn processors() -> usize {
 
 /// Whether an event of `events` (`POLLIN`...), an error or a hang-up is there now: poll(2).
 pub fn has_events(fd: BorrowedFd<'_>, events: i16) -> bool {
-    poll_one(fd, events, Duration::ZERO).unwrap_or(true)
+    loop {
+        match poll_one(fd, events, Duration::ZERO) {
+            // Also where nothing is waited for: a signal came meanwhile. It says nothing of the descriptor.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result.unwrap_or(true),
+        }
+    }
 }
 
 /// `ppoll(2)` of one descriptor. True when one of `events`, or an error, is there.

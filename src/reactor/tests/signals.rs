@@ -2,12 +2,12 @@
 
 use std::{
     pin::pin,
-    sync::atomic::{AtomicI32, AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering},
 };
 
 use super::*;
 use crate::reactor::{
-    Step, driver::poke_signal_target, park::poll_or_park_for_signals, poll_or_park,
+    Step, driver::poke_signal_target, has_events, park::poll_or_park_for_signals, poll_or_park,
 };
 
 static HANDLED: AtomicU32 = AtomicU32::new(0);
@@ -129,4 +129,33 @@ fn the_target_ends_with_its_driver() {
             Step::Woken
         ));
     });
+}
+
+/// ppoll(2) without a timeout ends with `EINTR` all the same, where a signal is pending.
+#[test]
+fn a_signal_is_no_event_of_a_descriptor() {
+    alone(
+        module_path!(),
+        "a_signal_is_no_event_of_a_descriptor",
+        || {
+            handle(libc::SIGUSR1, count);
+            let (source, _peer) = pair();
+            let (thread, over) = (thread_id(), Arc::new(AtomicBool::new(false)));
+            let sender = thread::spawn({
+                let over = Arc::clone(&over);
+                move || {
+                    while !over.load(Ordering::SeqCst) {
+                        signal_thread(thread);
+                    }
+                }
+            });
+            // Most of so many meet the call where it was begun and nothing was found yet.
+            while HANDLED.load(Ordering::SeqCst) < 50_000 {
+                let event = source.with_fd(|fd| has_events(fd, libc::POLLIN));
+                assert_eq!(event, Some(false));
+            }
+            over.store(true, Ordering::SeqCst);
+            sender.join().expect("the sender");
+        },
+    );
 }
