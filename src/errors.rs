@@ -99,15 +99,15 @@ pub(crate) fn timed_out_saying(vm: &VirtualMachine, text: &'static str) -> PyBas
 
 #[cfg(all(test, feature = "cli"))]
 mod tests {
-    use rustpython::{InterpreterBuilder, InterpreterBuilderExt};
     use rustpython_vm::AsObject;
 
     use super::from_errno;
+    use crate::test_interpreter::with_vm;
 
     /// Those of the class called by a program, the text twice: made and remembered.
     #[test]
     fn every_errno_has_the_class_and_the_arguments_that_python_gives_it() {
-        InterpreterBuilder::new().init_stdlib().build().enter(|vm| {
+        with_vm(|vm| {
             for errno in [-1, 0].into_iter().chain(1..200) {
                 for _ in 0..2 {
                     let made = from_errno(vm, errno);

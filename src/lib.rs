@@ -53,6 +53,8 @@ mod signal_module;
 mod socket_module;
 #[cfg(feature = "python")]
 mod socket_type;
+#[cfg(all(test, feature = "cli"))]
+mod test_interpreter;
 #[cfg(feature = "tls")]
 mod tls_module;
 

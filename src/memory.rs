@@ -82,15 +82,15 @@ impl<'a> TryFromBorrowedObject<'a> for WriteMemory {
 
 #[cfg(all(test, feature = "cli"))]
 mod tests {
-    use rustpython::{InterpreterBuilder, InterpreterBuilderExt};
     use rustpython_vm::{AsObject, PyPayload, TryFromBorrowedObject, builtins::PyByteArray};
 
     use super::{ReadMemory, WriteMemory};
+    use crate::test_interpreter::with_vm;
 
     /// What a resize does that another thread had begun before the memory was lent.
     #[test]
     fn memory_that_shrinks_while_lent_is_as_short_as_it_is() {
-        InterpreterBuilder::new().init_stdlib().build().enter(|vm| {
+        with_vm(|vm| {
             let array = PyByteArray::from(b"0123456789".to_vec()).into_ref(&vm.ctx);
             let object = array.as_object();
             let read = ReadMemory::try_from_borrowed_object(vm, object).expect("bytes-like");

@@ -20,16 +20,21 @@ use rustpython_reactor::{
     ReactorSockets,
     dns::{BoxFuture, Families, HostAddresses, HostLookup, HostNames, LookupFailure, Resolver},
 };
-use rustpython_vm::{Interpreter, VirtualMachine};
+use rustpython_vm::{Interpreter, Settings, VirtualMachine};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
 
+/// The process's signals are left alone: an interpreter's start would ignore each for a moment, `SIGCHLD` too, and a child of another
+/// test that ends just then would be reaped by the kernel.
+fn builder() -> InterpreterBuilder {
+    let mut settings = Settings::default();
+    settings.install_signal_handlers = false;
+    InterpreterBuilder::new().settings(settings).init_stdlib()
+}
+
 fn interpreter(resolver: Resolver) -> Interpreter {
-    InterpreterBuilder::new()
-        .init_stdlib()
-        .with_reactor_sockets_and(resolver)
-        .build()
+    builder().with_reactor_sockets_and(resolver).build()
 }
 
 fn run(vm: &VirtualMachine, source: &str) {
@@ -447,10 +452,7 @@ for _ in range(200):
     drop(first);
     // The machine's resolver, at whatever address: no other test's names.
     for number in 2..5 {
-        let plain = InterpreterBuilder::new()
-            .init_stdlib()
-            .with_reactor_sockets()
-            .build();
+        let plain = builder().with_reactor_sockets().build();
         plain.enter(|vm| {
             run(
                 vm,

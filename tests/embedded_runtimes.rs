@@ -32,11 +32,19 @@ use rustpython_reactor::{
         },
     },
 };
-use rustpython_vm::VirtualMachine;
+use rustpython_vm::{Settings, VirtualMachine};
 use tokio::runtime::{Builder, Runtime};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
+
+/// The process's signals are left alone: an interpreter's start would ignore each for a moment, `SIGCHLD` too, and a child of another
+/// test that ends just then would be reaped by the kernel.
+fn builder() -> InterpreterBuilder {
+    let mut settings = Settings::default();
+    settings.install_signal_handlers = false;
+    InterpreterBuilder::new().settings(settings).init_stdlib()
+}
 
 fn run(vm: &VirtualMachine, source: &str) {
     let scope = vm.new_scope_with_builtins();
@@ -57,10 +65,7 @@ fn python_while(resolver: Resolver, source: &str, meanwhile: impl FnOnce()) {
     let (done, ended) = mpsc::channel();
     let source = HEAD.to_owned() + source;
     let thread = thread::spawn(move || {
-        let interpreter = InterpreterBuilder::new()
-            .init_stdlib()
-            .with_reactor_sockets_and(resolver)
-            .build();
+        let interpreter = builder().with_reactor_sockets_and(resolver).build();
         interpreter.enter(|vm| run(vm, &source));
         let _ = done.send(());
     });
@@ -175,10 +180,7 @@ fn unfit_runtimes_are_refused() {
 fn look_ups_use_the_applications_timers() {
     let runtime = runtime();
     let (resolver, _begun) = sleeper(&runtime);
-    let interpreter = InterpreterBuilder::new()
-        .init_stdlib()
-        .with_reactor_sockets_and(resolver.clone())
-        .build();
+    let interpreter = builder().with_reactor_sockets_and(resolver.clone()).build();
     let python = interpreter.enter(|vm| vm.new_thread());
     let task = runtime.spawn_blocking(move || {
         python.run(|vm| {
@@ -348,7 +350,6 @@ fn a_forked_child_has_no_hickory_and_does_not_hang() {
     python(
         hickory(&runtime),
         "
-import signal
 assert socket.gethostbyname('both.test') == '192.0.2.1'
 child = os.fork()
 if child == 0:

@@ -6,19 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustpython::{InterpreterBuilder, InterpreterBuilderExt};
-use rustpython_vm::VirtualMachine;
-
 use super::{Call, Failure, Timeout, Wake};
-use crate::reactor::{Direction, Source};
+use crate::{
+    reactor::{Direction, Source},
+    test_interpreter::with_vm,
+};
 
 const TIMEOUT: Duration = Duration::from_millis(50);
 /// When a call has ignored its timeout: far above any delay of a busy machine.
 const NEVER: Duration = Duration::from_secs(20);
-
-fn with_vm(test: impl FnOnce(&VirtualMachine)) {
-    InterpreterBuilder::new().init_stdlib().build().enter(test);
-}
 
 /// A socket that becomes readable anew with each call of the function beside it.
 fn restless() -> (Source, impl Fn()) {

@@ -8,7 +8,6 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use rustpython::{InterpreterBuilder, InterpreterBuilderExt};
 use rustpython_vm::{AsObject, PyObjectRef, VirtualMachine};
 
 use super::{from_kernel, of_sender, parse, parse_receiver};
@@ -16,6 +15,7 @@ use crate::{
     reactor::Source,
     sockaddr::{as_bytes, bluetooth, from_bytes, inet6, qipcrtr},
     socket_type::PySocket,
+    test_interpreter::with_vm,
 };
 
 /// A socket that Python takes for one of this family and protocol, whatever the kernel has loaded.
@@ -31,10 +31,6 @@ fn socket(family: i32, proto: i32) -> PySocket {
 
 #[cfg(target_endian = "little")]
 mod bytes;
-
-fn with_vm(test: impl FnOnce(&VirtualMachine)) {
-    InterpreterBuilder::new().init_stdlib().build().enter(test);
-}
 
 /// The value of a Python expression.
 fn eval(vm: &VirtualMachine, source: &str) -> PyObjectRef {
