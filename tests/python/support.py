@@ -130,6 +130,15 @@ class Worker(threading.Thread):
         return self.value
 
 
+def window_is_closed(sock):
+    """Whether the peer has acknowledged all that was sent, and lets no more come: `struct tcp_info` of <linux/tcp.h>."""
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 148)
+    unacknowledged, not_sent = (
+        int.from_bytes(info[at : at + 4], sys.byteorder) for at in (24, 144)
+    )
+    return unacknowledged == 0 and not_sent > 0
+
+
 class SocketTestCase(unittest.TestCase):
     """Keeps sockets for the clean-up and knows the usual set-ups on loopback."""
 
@@ -173,6 +182,10 @@ class SocketTestCase(unittest.TestCase):
     def fill(self, sock):
         """Send until the kernel takes no more, and leave the socket's timeout as it was; the number of bytes sent."""
         before, total = sock.gettimeout(), 0
+        is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM
+        if is_tcp:
+            # Else it grows when the kernel sees fit: tcp(7).
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
         sock.settimeout(0)
         chunk = bytes(65536)
         # TCP moves bytes on to the peer's buffer for a while after the first refusal, and longer on a busy machine: only a
@@ -180,7 +193,7 @@ class SocketTestCase(unittest.TestCase):
         room = select.poll()
         room.register(sock, select.POLLOUT)
         refusals = 0
-        while refusals < 3:
+        while refusals < 3 or (is_tcp and refusals < 30 and not window_is_closed(sock)):
             try:
                 total += sock.send(chunk)
                 refusals = 0
