@@ -4,6 +4,8 @@
 
 Each case runs with polls off and on in turn, and prints microseconds of wall time and of this process's CPU time a round
 trip (64 bytes over TCP on loopback), the medians of the rounds, and on / off. `taskset -c 0` in front shows a single processor.
+A case is a process of its own: one that has just lost its processor to others does not poll for some seconds, which is the next
+case's no more.
 """
 
 import multiprocessing
@@ -21,6 +23,10 @@ import reactor
 ROUNDS = 9
 DEFAULT = reactor.get_busy_poll() or 50e-6
 MESSAGE = b"x" * 64
+
+# The first argument of the process of one case.
+ONE = "--one"
+IDLE = "idle"
 
 HOG = "while True: pass"
 
@@ -229,33 +235,43 @@ def idle():
     case.close()
 
 
-def main(wanted):
-    print(f"{'':36}{'off: wall':>11}{'CPU':>8}{'on: wall':>11}{'CPU':>8}{'on/off':>8}{'CPU':>7}")
-    for name, (make, count) in CASES.items():
-        if wanted and not any(word in name for word in wanted):
-            continue
-        case = make()
-        seen = {0: [], DEFAULT: []}
-        for budget in seen:
+def run(name):
+    make, count = CASES[name]
+    case = make()
+    seen = {0: [], DEFAULT: []}
+    for budget in seen:
+        reactor.set_busy_poll(budget)
+        case.run(count)
+    for _ in range(ROUNDS):
+        for budget, results in seen.items():
             reactor.set_busy_poll(budget)
-            case.run(count)
-        for _ in range(ROUNDS):
-            for budget, results in seen.items():
-                reactor.set_busy_poll(budget)
-                results.append(measure(case, count))
-        case.close()
-        (off, off_cpu), (on, on_cpu) = (
-            [statistics.median(column) for column in zip(*results)]
-            for results in seen.values()
-        )
-        print(
-            f"{name:36}{off:11.1f}{off_cpu:8.1f}{on:11.1f}{on_cpu:8.1f}"
-            f"{on / off:8.2f}{on_cpu / off_cpu:7.2f}",
-            flush=True,
-        )
-    if not wanted:
-        idle()
+            results.append(measure(case, count))
+    case.close()
+    (off, off_cpu), (on, on_cpu) = (
+        [statistics.median(column) for column in zip(*results)]
+        for results in seen.values()
+    )
+    print(
+        f"{name:36}{off:11.1f}{off_cpu:8.1f}{on:11.1f}{on_cpu:8.1f}"
+        f"{on / off:8.2f}{on_cpu / off_cpu:7.2f}"
+    )
+
+
+def main(wanted):
+    print(
+        f"{'':36}{'off: wall':>11}{'CPU':>8}{'on: wall':>11}{'CPU':>8}{'on/off':>8}{'CPU':>7}",
+        flush=True,
+    )
+    names = [name for name in CASES if not wanted or any(word in name for word in wanted)]
+    for name in names + ([] if wanted else [IDLE]):
+        subprocess.run([sys.executable, __file__, ONE, name], check=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    match sys.argv[1:]:
+        case [first, name] if first == ONE and name == IDLE:
+            idle()
+        case [first, name] if first == ONE:
+            run(name)
+        case wanted:
+            main(wanted)

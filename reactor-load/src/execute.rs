@@ -1,0 +1,209 @@
+//! A load from its command line to its report.
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    thread,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use tokio::runtime;
+
+use crate::{
+    bottleneck,
+    cli::{Command, Load},
+    echo::{self, Echo},
+    limits,
+    output::progress::Progress,
+    pace::Pace,
+    pattern::Pattern,
+    report::{Report, Settings},
+    run::{self, Finished, Interval, Observer},
+    server::Server,
+    stream::Connector,
+    target::Target,
+    workers::{Schedule, Worker},
+};
+
+/// Why there is no report.
+#[derive(Debug)]
+pub enum Failed {
+    /// What was asked for makes no sense, or is not allowed.
+    Arguments(String),
+    /// It could not begin.
+    Begin(String),
+}
+
+/// A run and what it found; the histograms are in the first only.
+pub struct Outcome {
+    pub finished: Finished,
+    pub report: Report,
+}
+
+/// Runs one load.
+///
+/// # Errors
+///
+/// If it could not begin.
+pub fn execute(command: &Command, load: &Load) -> Result<Outcome, Failed> {
+    // The load has threads of its own: this one only counts.
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failed::Begin(format!("event loop: {error}")))?;
+    runtime.block_on(with_server(command, load))
+}
+
+async fn with_server(command: &Command, load: &Load) -> Result<Outcome, Failed> {
+    limits::allow_descriptors(load.connections).map_err(Failed::Begin)?;
+    let Some(shell) = &load.server else {
+        let text = load.target.as_deref();
+        let text = text.ok_or_else(|| Failed::Arguments("no TARGET, and no --server".into()))?;
+        let target = Target::parse(text).map_err(Failed::Arguments)?;
+        if !target.is_local() && !load.i_own_this_target {
+            return Err(Failed::Arguments(format!(
+                "{} is another machine: --i-own-this-target says that you may load it",
+                target.place
+            )));
+        }
+        return run_load(command, load, &target, None).await;
+    };
+    if load.target.is_some() {
+        return Err(Failed::Arguments(
+            "a TARGET and --server: one of them".into(),
+        ));
+    }
+    let datagrams = matches!(command, Command::Udp(_));
+    let mut server = Server::start(shell, load.unix, datagrams)
+        .await
+        .map_err(Failed::Begin)?;
+    let target = server.target().clone();
+    let outcome = run_load(command, load, &target, Some(&mut server)).await;
+    let ended = server.stop().await;
+    let mut outcome = outcome?;
+    outcome.report.server = Some(ended);
+    Ok(outcome)
+}
+
+/// Follows a run: shows it, and samples the server.
+struct Follow<'a> {
+    progress: Progress,
+    server: Option<&'a mut Server>,
+    measured_from: Instant,
+    next_sample: Instant,
+}
+
+impl Follow<'_> {
+    fn sample(&mut self, open: u64) {
+        let now = Instant::now();
+        if now >= self.next_sample {
+            self.next_sample = now + run::SECOND;
+            self.sample_now(now, open);
+        }
+    }
+
+    fn sample_now(&mut self, now: Instant, open: u64) {
+        let at = match now.checked_duration_since(self.measured_from) {
+            Some(since) => since.as_secs_f64(),
+            None => -(self.measured_from - now).as_secs_f64(),
+        };
+        if let Some(server) = &mut self.server {
+            server.sample(at, open);
+        }
+    }
+}
+
+impl Observer for Follow<'_> {
+    fn warming(&mut self, open: u64) {
+        self.sample(open);
+        self.progress.warming(open);
+    }
+
+    fn second(&mut self, interval: &Interval) {
+        self.sample_now(Instant::now(), interval.open);
+        self.progress.second(interval);
+    }
+
+    fn is_in_vain(&mut self) -> bool {
+        let server = self.server.as_mut();
+        server.is_some_and(|server| server.has_ended().is_some())
+    }
+}
+
+async fn run_load(
+    command: &Command,
+    load: &Load,
+    target: &Target,
+    mut server: Option<&mut Server>,
+) -> Result<Outcome, Failed> {
+    let threads = load.threads.map_or_else(
+        || thread::available_parallelism().map_or(1, usize::from),
+        usize::from,
+    );
+    if let Some(server) = &mut server {
+        // Without connections.
+        server.sample(-1.0, 0);
+    }
+    let begin = Instant::now();
+    let schedule = Schedule::new(begin, load.ramp, load.warmup, load.duration);
+    let measured_from = SystemTime::now() + (schedule.measured_from - begin);
+    let mut follow = Follow {
+        progress: Progress::new(load, &schedule),
+        server,
+        measured_from: schedule.measured_from,
+        next_sample: begin,
+    };
+    let finished = match command {
+        Command::Echo(_) => {
+            let shared = Arc::new(Echo {
+                connector: connector(target, load).await?,
+                pattern: Pattern::new(load.size as usize),
+                size: load.size as usize,
+                pipeline: load.pipeline as usize,
+                timeout: load.timeout,
+                pace: Pace::new(load.rate, load.connections),
+            });
+            let connection = move |worker: Rc<Worker>, number| {
+                echo::connection(Arc::clone(&shared), worker, number)
+            };
+            run::run(threads, load.connections, schedule, &mut follow, connection).await
+        }
+        _ => Err("no such load yet".into()),
+    };
+    follow.progress.finish();
+    let finished = finished.map_err(Failed::Begin)?;
+    let settings = settings(command, load, target, threads);
+    let started_at = measured_from
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64();
+    let mut report = Report::of(settings, started_at, &finished);
+    report.limits = bottleneck::limits(&report);
+    Ok(Outcome { finished, report })
+}
+
+/// Makes connections; one is made at once, so that a target that nobody can reach is no run.
+async fn connector(target: &Target, load: &Load) -> Result<Connector, Failed> {
+    let connector = Connector::new(target, load).map_err(Failed::Arguments)?;
+    match connector.connect().await {
+        Ok(_) => Ok(connector),
+        Err(failure) => Err(Failed::Begin(format!("{}: {failure}", target.place))),
+    }
+}
+
+fn settings(command: &Command, load: &Load, target: &Target, threads: usize) -> Settings {
+    Settings {
+        load: command.name().into(),
+        target: target.place.to_string(),
+        tls: target.tls || load.tls,
+        connections: load.connections,
+        duration: load.duration.as_secs_f64(),
+        warmup: load.warmup.as_secs_f64(),
+        ramp: load.ramp.as_secs_f64(),
+        size: load.size,
+        pipeline: load.pipeline,
+        rate: load.rate,
+        timeout: load.timeout.as_secs_f64(),
+        threads,
+    }
+}

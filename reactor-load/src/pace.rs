@@ -1,0 +1,107 @@
+//! When operations are due.
+
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use crate::workers::Worker;
+
+/// What decides when the next operation begins.
+#[derive(Clone, Copy, Debug)]
+pub enum Pace {
+    /// The answer to the one before.
+    Closed,
+    /// The clock. What is late is still due at its time, so that a server that stalls is seen by all operations that it delays, not by
+    /// one only ("coordinated omission").
+    Open { per_second: f64, connections: u32 },
+}
+
+impl Pace {
+    pub fn new(rate: Option<f64>, connections: u32) -> Self {
+        match rate {
+            None => Self::Closed,
+            Some(per_second) => Self::Open {
+                per_second,
+                connections,
+            },
+        }
+    }
+
+    /// The times of one connection. All of them together have the rate, evenly.
+    pub fn of(self, worker: &Rc<Worker>, number: u32) -> Due {
+        let times = match self {
+            Self::Closed => None,
+            Self::Open {
+                per_second,
+                connections,
+            } => {
+                let connections = f64::from(connections.max(1));
+                let period = Duration::try_from_secs_f64(connections / per_second)
+                    .unwrap_or(Duration::MAX)
+                    .max(Duration::from_nanos(1));
+                let schedule = &worker.schedule;
+                let offset = period.mul_f64(f64::from(number) / connections);
+                (schedule.begin + schedule.ramp)
+                    .checked_add(offset)
+                    .map(|first| Times {
+                        next: first,
+                        period,
+                    })
+            }
+        };
+        Due {
+            times,
+            worker: Rc::clone(worker),
+        }
+    }
+}
+
+struct Times {
+    next: Instant,
+    period: Duration,
+}
+
+/// When one connection's operations are due. Those that were due and never taken are counted at its end.
+pub struct Due {
+    /// `None`: at once.
+    times: Option<Times>,
+    worker: Rc<Worker>,
+}
+
+impl Due {
+    /// Waits for the next operation; when that was due. `None` when the run is over.
+    pub async fn next(&mut self) -> Option<Instant> {
+        match &mut self.times {
+            None => (!self.worker.is_over()).then(Instant::now),
+            Some(times) => {
+                let due = times.next;
+                if !self.worker.sleep_until(due).await {
+                    return None;
+                }
+                times.next = due.checked_add(times.period)?;
+                Some(due)
+            }
+        }
+    }
+}
+
+impl Drop for Due {
+    fn drop(&mut self) {
+        let Some(Times { next, period }) = self.times else {
+            return;
+        };
+        let schedule = &self.worker.schedule;
+        let end = schedule.until.min(Instant::now());
+        // The first that is in the measured time.
+        let skipped = schedule.measured_from.saturating_duration_since(next);
+        let skipped = skipped.as_nanos().div_ceil(period.as_nanos());
+        let missed = end.saturating_duration_since(next).as_nanos();
+        let missed = missed.div_ceil(period.as_nanos()).saturating_sub(skipped);
+        if missed > 0 {
+            self.worker
+                .shard
+                .not_sent(u64::try_from(missed).unwrap_or(u64::MAX));
+        }
+    }
+}
