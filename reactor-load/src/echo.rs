@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use crate::{
+    cli::Load,
     pace::{Due, Pace},
     pattern::Pattern,
     record::{Failure, Kind, Pending},
@@ -24,12 +25,25 @@ use crate::{
 
 /// What all connections of an echo load share.
 pub struct Echo {
-    pub connector: Connector,
-    pub pattern: Pattern,
-    pub size: usize,
-    pub pipeline: usize,
-    pub timeout: Duration,
-    pub pace: Pace,
+    connector: Connector,
+    pattern: Pattern,
+    size: usize,
+    pipeline: usize,
+    timeout: Duration,
+    pace: Pace,
+}
+
+impl Echo {
+    pub fn new(load: &Load, connector: Connector) -> Self {
+        Self {
+            connector,
+            pattern: Pattern::new(load.size as usize),
+            size: load.size as usize,
+            pipeline: load.pipeline as usize,
+            timeout: load.timeout,
+            pace: Pace::new(load.rate, load.connections),
+        }
+    }
 }
 
 /// One connection, made again whenever it fails, until the run is over.

@@ -28,6 +28,11 @@ impl Pace {
         }
     }
 
+    /// Whether an operation waits for the answer to the one before.
+    pub fn is_closed(self) -> bool {
+        matches!(self, Self::Closed)
+    }
+
     /// The times of one connection. All of them together have the rate, evenly.
     pub fn of(self, worker: &Rc<Worker>, number: u32) -> Due {
         let times = match self {
