@@ -32,6 +32,11 @@ const CONNECT: &str = "Connect and close, again and again: --connections at a ti
     Who closes first keeps the port for a minute (TIME_WAIT), on loopback for a second. On 127.0.0.1, addresses of 127.0.0.0/8 \
     are taken in turn when ports run out; ::1 has no others, and a target elsewhere needs --source.";
 
+const HOLD: &str = "Open connections and keep them until the run is over.\n\n\
+    An attempt that fails is counted as failed, and made again after a pause. A connection that is lost later is counted as \
+    failed, and not replaced. --duration begins after --ramp and --warmup; a listener whose queue is short opens thousands of \
+    connections faster with a --ramp, as the kernel tries again after a second only.";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Connect and close, again and again
@@ -40,6 +45,7 @@ pub enum Command {
     /// Send bytes, and check that the same come back
     Echo(Load),
     /// Open connections and keep them
+    #[command(long_about = HOLD)]
     Hold(Hold),
     /// HTTP/1.1 requests on connections that are kept alive
     Http(Http),

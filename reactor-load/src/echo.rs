@@ -52,7 +52,11 @@ pub async fn connection(echo: Arc<Echo>, worker: Rc<Worker>, number: u32) {
     let mut due = echo.pace.of(&worker, number);
     while !worker.is_over() {
         let opening = worker.begin_lasting(Kind::Connection);
-        match echo.connector.connect().await {
+        let opened = {
+            let _turn = worker.turn_to_connect().await;
+            echo.connector.connect().await
+        };
+        match opened {
             Err(failure) => {
                 opening.fail(&failure);
                 if !backoff.pause(&worker).await {

@@ -7,6 +7,7 @@ use crate::{
     connect::{self, Churn},
     echo::{self, Echo},
     execute::Failed,
+    hold::{self, Hold},
     run::{self, Finished, Observer},
     stream::Connector,
     target::Target,
@@ -21,6 +22,10 @@ use crate::{
 pub fn check(command: &Command) -> Result<(), String> {
     match command {
         Command::Connect(connect) => no_pipeline(command, &connect.load),
+        Command::Hold(hold) if hold.load.rate.is_some() => {
+            Err("--rate: hold has --echo-every, of each connection".into())
+        }
+        Command::Hold(hold) => no_pipeline(command, &hold.load),
         _ => Ok(()),
     }
 }
@@ -39,6 +44,7 @@ fn no_pipeline(command: &Command, load: &Load) -> Result<(), String> {
 pub enum Prepared {
     Connect(Arc<Churn>),
     Echo(Arc<Echo>),
+    Hold(Arc<Hold>),
 }
 
 impl Prepared {
@@ -56,6 +62,10 @@ impl Prepared {
             Command::Echo(load) => {
                 let connector = connector(target, load).await?;
                 Self::Echo(Arc::new(Echo::new(load, connector)))
+            }
+            Command::Hold(hold) => {
+                let connector = connector(target, &hold.load).await?;
+                Self::Hold(Arc::new(Hold::new(hold, connector)))
             }
             _ => return Err(Failed::Begin("no such load yet".into())),
         })
@@ -87,6 +97,7 @@ impl Prepared {
         let finished = match self {
             Self::Connect(churn) => run!(churn, connect::connection),
             Self::Echo(echo) => run!(echo, echo::connection),
+            Self::Hold(hold) => run!(hold, hold::connection),
         };
         Ok((finished, notes))
     }

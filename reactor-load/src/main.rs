@@ -5,6 +5,7 @@ mod cli;
 mod connect;
 mod echo;
 mod execute;
+mod hold;
 mod limits;
 mod loads;
 mod output;

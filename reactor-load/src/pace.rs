@@ -91,6 +91,19 @@ impl Due {
     }
 }
 
+impl Due {
+    /// From `first` on, at every `period`, which is not nothing.
+    pub fn every(worker: &Rc<Worker>, first: Instant, period: Duration) -> Self {
+        Self {
+            times: Some(Times {
+                next: first,
+                period: period.max(Duration::from_nanos(1)),
+            }),
+            worker: Rc::clone(worker),
+        }
+    }
+}
+
 impl Drop for Due {
     fn drop(&mut self) {
         let Some(Times { next, period }) = self.times else {
