@@ -8,6 +8,7 @@ use crate::{
     echo::{self, Echo},
     execute::Failed,
     hold::{self, Hold},
+    http::{self, Http},
     run::{self, Finished, Observer},
     stream::Connector,
     target::Target,
@@ -26,6 +27,10 @@ pub fn check(command: &Command) -> Result<(), String> {
             Err("--rate: hold has --echo-every, of each connection".into())
         }
         Command::Hold(hold) => no_pipeline(command, &hold.load),
+        Command::Http(http) => {
+            no_pipeline(command, &http.load)?;
+            http::headers(&http.headers).map(|_| ())
+        }
         _ => Ok(()),
     }
 }
@@ -45,6 +50,7 @@ pub enum Prepared {
     Connect(Arc<Churn>),
     Echo(Arc<Echo>),
     Hold(Arc<Hold>),
+    Http(Arc<Http>),
 }
 
 impl Prepared {
@@ -66,6 +72,11 @@ impl Prepared {
             Command::Hold(hold) => {
                 let connector = connector(target, &hold.load).await?;
                 Self::Hold(Arc::new(Hold::new(hold, connector)))
+            }
+            Command::Http(http) => {
+                let connector = connector(target, &http.load).await?;
+                let http = Http::new(http, target, connector);
+                Self::Http(Arc::new(http.map_err(Failed::Arguments)?))
             }
             _ => return Err(Failed::Begin("no such load yet".into())),
         })
@@ -98,6 +109,7 @@ impl Prepared {
             Self::Connect(churn) => run!(churn, connect::connection),
             Self::Echo(echo) => run!(echo, echo::connection),
             Self::Hold(hold) => run!(hold, hold::connection),
+            Self::Http(http) => run!(http, http::connection),
         };
         Ok((finished, notes))
     }

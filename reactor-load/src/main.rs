@@ -6,6 +6,7 @@ mod connect;
 mod echo;
 mod execute;
 mod hold;
+mod http;
 mod limits;
 mod loads;
 mod output;
