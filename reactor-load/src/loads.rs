@@ -9,9 +9,11 @@ use crate::{
     execute::Failed,
     hold::{self, Hold},
     http::{self, Http},
+    record::Failure,
     run::{self, Finished, Observer},
     stream::Connector,
     target::Target,
+    udp::{self, Udp},
     workers::{Schedule, Worker},
 };
 
@@ -31,7 +33,8 @@ pub fn check(command: &Command) -> Result<(), String> {
             no_pipeline(command, &http.load)?;
             http::headers(&http.headers).map(|_| ())
         }
-        _ => Ok(()),
+        Command::Udp(load) => udp::check(load),
+        Command::Echo(_) | Command::Compare(_) | Command::Merge(_) => Ok(()),
     }
 }
 
@@ -51,6 +54,7 @@ pub enum Prepared {
     Echo(Arc<Echo>),
     Hold(Arc<Hold>),
     Http(Arc<Http>),
+    Udp(Arc<Udp>),
 }
 
 impl Prepared {
@@ -78,7 +82,16 @@ impl Prepared {
                 let http = Http::new(http, target, connector);
                 Self::Http(Arc::new(http.map_err(Failed::Arguments)?))
             }
-            _ => return Err(Failed::Begin("no such load yet".into())),
+            Command::Udp(load) => {
+                let udp = Udp::new(load, target).map_err(Failed::Arguments)?;
+                udp.probe()
+                    .await
+                    .map_err(|failure| unreachable(target, &failure))?;
+                Self::Udp(Arc::new(udp))
+            }
+            Command::Compare(_) | Command::Merge(_) => {
+                return Err(Failed::Arguments(format!("{}: no load", command.name())));
+            }
         })
     }
 
@@ -104,14 +117,17 @@ impl Prepared {
                 run::run(threads, connections, schedule, observer, connection).await?
             }};
         }
-        let notes = Vec::new();
         let finished = match self {
             Self::Connect(churn) => run!(churn, connect::connection),
             Self::Echo(echo) => run!(echo, echo::connection),
             Self::Hold(hold) => run!(hold, hold::connection),
             Self::Http(http) => run!(http, http::connection),
+            Self::Udp(udp) => {
+                let finished = run!(udp, udp::connection);
+                return Ok((finished, udp.notes()));
+            }
         };
-        Ok((finished, notes))
+        Ok((finished, Vec::new()))
     }
 }
 
@@ -119,6 +135,10 @@ async fn connector(target: &Target, load: &Load) -> Result<Connector, Failed> {
     let connector = Connector::new(target, load).map_err(Failed::Arguments)?;
     match connector.connect().await {
         Ok(_) => Ok(connector),
-        Err(failure) => Err(Failed::Begin(format!("{}: {failure}", target.place))),
+        Err(failure) => Err(unreachable(target, &failure)),
     }
+}
+
+fn unreachable(target: &Target, failure: &Failure) -> Failed {
+    Failed::Begin(format!("{}: {failure}", target.place))
 }

@@ -21,6 +21,7 @@ mod sources;
 mod start_at;
 mod stream;
 mod target;
+mod udp;
 mod workers;
 
 use std::process::ExitCode;
