@@ -1,8 +1,6 @@
 //! A load from its command line to its report.
 
 use std::{
-    rc::Rc,
-    sync::Arc,
     thread,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
@@ -12,17 +10,15 @@ use tokio::runtime;
 use crate::{
     bottleneck,
     cli::{Command, Load},
-    echo::{self, Echo},
     limits,
+    loads::{self, Prepared},
     output::progress::Progress,
-    pace::Pace,
-    pattern::Pattern,
     report::{Report, Settings},
     run::{self, Finished, Interval, Observer},
     server::Server,
-    stream::Connector,
+    start_at,
     target::Target,
-    workers::{Schedule, Worker},
+    workers::Schedule,
 };
 
 /// Why there is no report.
@@ -32,6 +28,8 @@ pub enum Failed {
     Arguments(String),
     /// It could not begin.
     Begin(String),
+    /// Ctrl-C before it began.
+    Interrupted,
 }
 
 /// A run and what it found; the histograms are in the first only.
@@ -55,6 +53,7 @@ pub fn execute(command: &Command, load: &Load) -> Result<Outcome, Failed> {
 }
 
 async fn with_server(command: &Command, load: &Load) -> Result<Outcome, Failed> {
+    loads::check(command).map_err(Failed::Arguments)?;
     limits::allow_descriptors(load.connections).map_err(Failed::Begin)?;
     let Some(shell) = &load.server else {
         let text = load.target.as_deref();
@@ -144,6 +143,10 @@ async fn run_load(
         // Without connections.
         server.sample(-1.0, 0);
     }
+    let prepared = Prepared::new(command, target).await?;
+    if let Some(time) = load.start_at {
+        start_at::wait(time).await?;
+    }
     let begin = Instant::now();
     let schedule = Schedule::new(begin, load.ramp, load.warmup, load.duration);
     let measured_from = SystemTime::now() + (schedule.measured_from - begin);
@@ -153,42 +156,20 @@ async fn run_load(
         measured_from: schedule.measured_from,
         next_sample: begin,
     };
-    let finished = match command {
-        Command::Echo(_) => {
-            let shared = Arc::new(Echo {
-                connector: connector(target, load).await?,
-                pattern: Pattern::new(load.size as usize),
-                size: load.size as usize,
-                pipeline: load.pipeline as usize,
-                timeout: load.timeout,
-                pace: Pace::new(load.rate, load.connections),
-            });
-            let connection = move |worker: Rc<Worker>, number| {
-                echo::connection(Arc::clone(&shared), worker, number)
-            };
-            run::run(threads, load.connections, schedule, &mut follow, connection).await
-        }
-        _ => Err("no such load yet".into()),
-    };
+    let finished = prepared
+        .run(threads, load.connections, schedule, &mut follow)
+        .await;
     follow.progress.finish();
-    let finished = finished.map_err(Failed::Begin)?;
+    let (finished, notes) = finished.map_err(Failed::Begin)?;
     let settings = settings(command, load, target, threads);
     let started_at = measured_from
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs_f64();
     let mut report = Report::of(settings, started_at, &finished);
+    report.notes = notes;
     report.limits = bottleneck::limits(&report);
     Ok(Outcome { finished, report })
-}
-
-/// Makes connections; one is made at once, so that a target that nobody can reach is no run.
-async fn connector(target: &Target, load: &Load) -> Result<Connector, Failed> {
-    let connector = Connector::new(target, load).map_err(Failed::Arguments)?;
-    match connector.connect().await {
-        Ok(_) => Ok(connector),
-        Err(failure) => Err(Failed::Begin(format!("{}: {failure}", target.place))),
-    }
 }
 
 fn settings(command: &Command, load: &Load, target: &Target, threads: usize) -> Settings {

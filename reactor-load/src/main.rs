@@ -2,9 +2,13 @@
 
 mod bottleneck;
 mod cli;
+mod connect;
 mod echo;
 mod execute;
+mod hold;
+mod http;
 mod limits;
+mod loads;
 mod output;
 mod pace;
 mod pattern;
@@ -14,8 +18,10 @@ mod report;
 mod run;
 mod server;
 mod sources;
+mod start_at;
 mod stream;
 mod target;
+mod udp;
 mod workers;
 
 use std::process::ExitCode;
@@ -38,9 +44,8 @@ mod exit {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let code = match &cli.command {
-        Command::Connect(load) | Command::Echo(load) | Command::Udp(load) => {
-            run(&cli.command, load)
-        }
+        Command::Echo(load) | Command::Udp(load) => run(&cli.command, load),
+        Command::Connect(connect) => run(&cli.command, &connect.load),
         Command::Hold(hold) => run(&cli.command, &hold.load),
         Command::Http(http) => run(&cli.command, &http.load),
         Command::Compare(_) | Command::Merge(_) => Err(Failed::Begin("not yet".into())),
@@ -49,6 +54,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(Failed::Arguments(reason)) => fail(&reason, exit::ARGUMENTS),
         Err(Failed::Begin(reason)) => fail(&reason, exit::NOT_BEGUN),
+        Err(Failed::Interrupted) => ExitCode::from(exit::INTERRUPTED),
     }
 }
 

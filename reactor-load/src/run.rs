@@ -94,9 +94,12 @@ where
         }
         if !stop.is_stopped() {
             let now = Instant::now().min(schedule.until);
+            if now < schedule.until {
+                measured.open = measured.open_now();
+            }
             if now < schedule.measured_from {
                 measured.warm();
-                observer.warming(measured.open());
+                observer.warming(measured.open);
             } else if now >= measured.from + SECOND || now == schedule.until {
                 measured.until(now, observer);
             }
@@ -112,6 +115,8 @@ struct Measured<'a> {
     /// Up to here they are taken.
     from: Instant,
     processor: Vec<Duration>,
+    /// Connections that were open when it was looked last, before they ended with the run.
+    open: u64,
     intervals: Vec<Interval>,
     total: Record,
 }
@@ -123,6 +128,7 @@ impl<'a> Measured<'a> {
             begin,
             from: begin,
             processor: processor(running),
+            open: 0,
             intervals: Vec::new(),
             total: Record::new(),
         }
@@ -133,7 +139,7 @@ impl<'a> Measured<'a> {
         self.processor = processor(self.running);
     }
 
-    fn open(&self) -> u64 {
+    fn open_now(&self) -> u64 {
         self.running.iter().map(|worker| worker.gauges.open()).sum()
     }
 
@@ -155,7 +161,7 @@ impl<'a> Measured<'a> {
             from: self.from - self.begin,
             length: now - self.from,
             record: self.take(),
-            open: self.open(),
+            open: self.open,
             processor: after
                 .iter()
                 .zip(before)
