@@ -19,7 +19,7 @@ pub struct Cli {
 pub const EXIT_CODES: &str = "Exit codes: 0 all went well; 1 something failed, was lost or wrong; 2 bad arguments; \
     3 the run could not begin; 130 ended by Ctrl-C.";
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Connect and close, again and again
     Connect(Load),
@@ -124,6 +124,9 @@ pub struct Load {
     /// Have --server listen on a Unix socket
     #[arg(long, requires = "server")]
     pub unix: bool,
+    /// How long --server may take until it listens
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration, requires = "server")]
+    pub start_timeout: Duration,
     /// How many at the same time
     #[arg(long, short, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,

@@ -13,13 +13,13 @@ use crate::{
     bottleneck,
     cli::{Command, Load},
     echo::{self, Echo},
-    limits,
+    interrupt, limits,
     output::progress::Progress,
     pace::Pace,
     pattern::Pattern,
     report::{Report, Settings},
     run::{self, Finished, Interval, Observer},
-    server::Server,
+    server::{Server, Start},
     stream::Connector,
     target::Target,
     workers::{Schedule, Worker},
@@ -32,6 +32,8 @@ pub enum Failed {
     Arguments(String),
     /// It could not begin.
     Begin(String),
+    /// Ctrl-C or SIGTERM came before there was anything to report.
+    Interrupted,
 }
 
 /// A run and what it found; the histograms are in the first only.
@@ -73,14 +75,29 @@ async fn with_server(command: &Command, load: &Load) -> Result<Outcome, Failed> 
             "a TARGET and --server: one of them".into(),
         ));
     }
-    let datagrams = matches!(command, Command::Udp(_));
-    let mut server = Server::start(shell, load.unix, datagrams)
-        .await
-        .map_err(Failed::Begin)?;
+    let start = Start {
+        unix: load.unix,
+        datagrams: matches!(command, Command::Udp(_)),
+        within: load.start_timeout,
+    };
+    let server = tokio::select! {
+        server = Server::start(shell, start) => server,
+        () = interrupt::come() => return Err(Failed::Interrupted),
+    };
+    let mut server = server.map_err(Failed::Begin)?;
     let target = server.target().clone();
     let outcome = run_load(command, load, &target, Some(&mut server)).await;
-    let ended = server.stop().await;
-    let mut outcome = outcome?;
+    let (ended, last_lines) = server.stop().await;
+    let note = ended
+        .ended_early
+        .then(|| format!("the server ended: {}{last_lines}", ended.ended));
+    let mut outcome = match (outcome, &note) {
+        (Err(Failed::Begin(reason)), Some(note)) => {
+            return Err(Failed::Begin(format!("{reason}; {note}")));
+        }
+        (outcome, _) => outcome?,
+    };
+    outcome.report.notes.extend(note);
     outcome.report.server = Some(ended);
     Ok(outcome)
 }
@@ -142,7 +159,7 @@ async fn run_load(
     );
     if let Some(server) = &mut server {
         // Without connections.
-        server.sample(-1.0, 0);
+        server.sample(-(load.ramp + load.warmup).as_secs_f64(), 0);
     }
     let begin = Instant::now();
     let schedule = Schedule::new(begin, load.ramp, load.warmup, load.duration);
@@ -185,7 +202,11 @@ async fn run_load(
 /// Makes connections; one is made at once, so that a target that nobody can reach is no run.
 async fn connector(target: &Target, load: &Load) -> Result<Connector, Failed> {
     let connector = Connector::new(target, load).map_err(Failed::Arguments)?;
-    match connector.connect().await {
+    let connected = tokio::select! {
+        connected = connector.connect() => connected,
+        () = interrupt::come() => return Err(Failed::Interrupted),
+    };
+    match connected {
         Ok(_) => Ok(connector),
         Err(failure) => Err(Failed::Begin(format!("{}: {failure}", target.place))),
     }

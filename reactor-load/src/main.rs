@@ -2,8 +2,10 @@
 
 mod bottleneck;
 mod cli;
+mod compare;
 mod echo;
 mod execute;
+mod interrupt;
 mod limits;
 mod output;
 mod pace;
@@ -12,6 +14,7 @@ mod processor_time;
 mod record;
 mod report;
 mod run;
+mod sampling;
 mod server;
 mod sources;
 mod stream;
@@ -43,12 +46,17 @@ fn main() -> ExitCode {
         }
         Command::Hold(hold) => run(&cli.command, &hold.load),
         Command::Http(http) => run(&cli.command, &http.load),
-        Command::Compare(_) | Command::Merge(_) => Err(Failed::Begin("not yet".into())),
+        Command::Compare(compare) => compare::compare(compare),
+        Command::Merge(_) => Err(Failed::Begin("not yet".into())),
     };
     match code {
         Ok(code) => code,
         Err(Failed::Arguments(reason)) => fail(&reason, exit::ARGUMENTS),
         Err(Failed::Begin(reason)) => fail(&reason, exit::NOT_BEGUN),
+        Err(Failed::Interrupted) => fail(
+            "interrupted before there was anything to report",
+            exit::INTERRUPTED,
+        ),
     }
 }
 
@@ -58,6 +66,7 @@ fn fail(reason: &str, code: u8) -> ExitCode {
 }
 
 fn run(command: &Command, load: &Load) -> Result<ExitCode, Failed> {
+    interrupt::listen().map_err(Failed::Begin)?;
     let outcome = execute(command, load)?;
     if let Err(reason) = output::write(load, &outcome) {
         return Ok(fail(&reason, exit::NOT_WELL));
