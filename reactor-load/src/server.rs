@@ -7,8 +7,9 @@ mod tail;
 pub use group::Member;
 
 use std::{
-    io,
+    env, io,
     os::unix::process::{CommandExt, ExitStatusExt},
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -104,7 +105,10 @@ impl Server {
     /// The inner error is one of the environment we are in.
     fn spawn(command: &str, unix: bool) -> io::Result<Result<Self, String>> {
         let mut shell = Command::new("sh");
-        shell.arg("-c").arg(command).env("REACTOR_LOAD", "1");
+        shell
+            .arg("-c")
+            .arg(script(command))
+            .env("REACTOR_LOAD", "1");
         let mut directory = None;
         let listen = if unix {
             let directory = directory.insert(PrivateDirectory::new()?);
@@ -229,6 +233,31 @@ impl Server {
     }
 }
 
+/// A shell waits for what it runs: one process, some descriptors and a megabyte more that would be counted as the server's. It becomes
+/// the server itself where the command is nothing but a program and its arguments.
+fn script(command: &str) -> String {
+    let program = command.split_whitespace().next().unwrap_or_default();
+    let program = program.trim_matches(['"', '\'']);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
+    let alone =
+        program.chars().all(plain) && !command.contains([';', '&', '|', '(', ')', '`', '\n']);
+    if alone && is_program(program) {
+        format!("exec {command}")
+    } else {
+        command.to_owned()
+    }
+}
+
+/// No builtin or keyword, nor anything else that only a shell knows.
+fn is_program(name: &str) -> bool {
+    if name.contains('/') {
+        return Path::new(name).is_file();
+    }
+    let directories = env::var_os("PATH").unwrap_or_default();
+    !name.is_empty()
+        && env::split_paths(&directories).any(|directory| directory.join(name).is_file())
+}
+
 fn shown(lines: &[String]) -> String {
     if lines.is_empty() {
         return "; it wrote nothing".into();
@@ -287,6 +316,33 @@ mod tests {
             (255 << 8, "exit status 255"),
         ] {
             assert_eq!(in_words(ExitStatus::from_raw(raw)), words);
+        }
+    }
+
+    #[test]
+    fn a_shell_that_only_starts_a_program_becomes_it() {
+        for command in [
+            "sleep 1",
+            " /bin/sh x",
+            "cat < /dev/null",
+            "sleep $TIME",
+            "'sleep' 1",
+        ] {
+            assert_eq!(script(command), format!("exec {command}"));
+        }
+        for command in [
+            "",
+            "A=1 sleep 1",
+            "sleep 1 | cat",
+            "sleep 1; cat",
+            "sleep 1 & wait",
+            "sleep $(cat)",
+            "exec sleep 1",
+            ". /bin/sh",
+            "eval sleep",
+            "/no/such/program",
+        ] {
+            assert_eq!(script(command), command);
         }
     }
 
