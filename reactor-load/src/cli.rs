@@ -37,7 +37,7 @@ const HOLD: &str = "Open connections and keep them until the run is over.\n\n\
     failed, and not replaced. --duration begins after --ramp and --warmup; a listener whose queue is short opens thousands of \
     connections faster with a --ramp, as the kernel tries again after a second only.";
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Connect and close, again and again
     #[command(long_about = CONNECT)]
@@ -163,6 +163,9 @@ pub struct Load {
     /// Have --server listen on a Unix socket
     #[arg(long, requires = "server")]
     pub unix: bool,
+    /// How long --server may take until it listens
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration, requires = "server")]
+    pub start_timeout: Duration,
     /// How many at the same time
     #[arg(long, short, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,

@@ -10,12 +10,12 @@ use tokio::runtime;
 use crate::{
     bottleneck,
     cli::{Command, Load},
-    limits,
+    interrupt, limits,
     loads::{self, Prepared},
     output::progress::Progress,
     report::{Report, Settings},
     run::{self, Finished, Interval, Observer},
-    server::Server,
+    server::{Server, Start},
     start_at,
     target::Target,
     workers::Schedule,
@@ -28,7 +28,7 @@ pub enum Failed {
     Arguments(String),
     /// It could not begin.
     Begin(String),
-    /// Ctrl-C before it began.
+    /// Ctrl-C or SIGTERM came before there was anything to report.
     Interrupted,
 }
 
@@ -72,14 +72,29 @@ async fn with_server(command: &Command, load: &Load) -> Result<Outcome, Failed> 
             "a TARGET and --server: one of them".into(),
         ));
     }
-    let datagrams = matches!(command, Command::Udp(_));
-    let mut server = Server::start(shell, load.unix, datagrams)
-        .await
-        .map_err(Failed::Begin)?;
+    let start = Start {
+        unix: load.unix,
+        datagrams: matches!(command, Command::Udp(_)),
+        within: load.start_timeout,
+    };
+    let server = tokio::select! {
+        server = Server::start(shell, start) => server,
+        () = interrupt::come() => return Err(Failed::Interrupted),
+    };
+    let mut server = server.map_err(Failed::Begin)?;
     let target = server.target().clone();
     let outcome = run_load(command, load, &target, Some(&mut server)).await;
-    let ended = server.stop().await;
-    let mut outcome = outcome?;
+    let (ended, last_lines) = server.stop().await;
+    let note = ended
+        .ended_early
+        .then(|| format!("the server ended: {}{last_lines}", ended.ended));
+    let mut outcome = match (outcome, &note) {
+        (Err(Failed::Begin(reason)), Some(note)) => {
+            return Err(Failed::Begin(format!("{reason}; {note}")));
+        }
+        (outcome, _) => outcome?,
+    };
+    outcome.report.notes.extend(note);
     outcome.report.server = Some(ended);
     Ok(outcome)
 }
@@ -141,9 +156,12 @@ async fn run_load(
     );
     if let Some(server) = &mut server {
         // Without connections.
-        server.sample(-1.0, 0);
+        server.sample(-(load.ramp + load.warmup).as_secs_f64(), 0);
     }
-    let prepared = Prepared::new(command, target).await?;
+    let prepared = tokio::select! {
+        prepared = Prepared::new(command, target) => prepared?,
+        () = interrupt::come() => return Err(Failed::Interrupted),
+    };
     if let Some(time) = load.start_at {
         start_at::wait(time).await?;
     }

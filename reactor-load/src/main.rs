@@ -2,11 +2,13 @@
 
 mod bottleneck;
 mod cli;
+mod compare;
 mod connect;
 mod echo;
 mod execute;
 mod hold;
 mod http;
+mod interrupt;
 mod limits;
 mod loads;
 mod output;
@@ -16,6 +18,7 @@ mod processor_time;
 mod record;
 mod report;
 mod run;
+mod sampling;
 mod server;
 mod sources;
 mod start_at;
@@ -48,13 +51,17 @@ fn main() -> ExitCode {
         Command::Connect(connect) => run(&cli.command, &connect.load),
         Command::Hold(hold) => run(&cli.command, &hold.load),
         Command::Http(http) => run(&cli.command, &http.load),
-        Command::Compare(_) | Command::Merge(_) => Err(Failed::Begin("not yet".into())),
+        Command::Compare(compare) => compare::compare(compare),
+        Command::Merge(_) => Err(Failed::Begin("not yet".into())),
     };
     match code {
         Ok(code) => code,
         Err(Failed::Arguments(reason)) => fail(&reason, exit::ARGUMENTS),
         Err(Failed::Begin(reason)) => fail(&reason, exit::NOT_BEGUN),
-        Err(Failed::Interrupted) => ExitCode::from(exit::INTERRUPTED),
+        Err(Failed::Interrupted) => fail(
+            "interrupted before there was anything to report",
+            exit::INTERRUPTED,
+        ),
     }
 }
 
@@ -64,6 +71,7 @@ fn fail(reason: &str, code: u8) -> ExitCode {
 }
 
 fn run(command: &Command, load: &Load) -> Result<ExitCode, Failed> {
+    interrupt::listen().map_err(Failed::Begin)?;
     let outcome = execute(command, load)?;
     if let Err(reason) = output::write(load, &outcome) {
         return Ok(fail(&reason, exit::NOT_WELL));

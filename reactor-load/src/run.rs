@@ -6,9 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{signal::ctrl_c, time};
+use tokio::time;
 
 use crate::{
+    interrupt,
     record::Record,
     workers::{self, Running, Schedule, Stop, Worker},
 };
@@ -55,7 +56,7 @@ pub trait Observer {
     fn is_in_vain(&mut self) -> bool;
 }
 
-/// Runs `connection` for each connection until the time is over or Ctrl-C comes.
+/// Runs `connection` for each connection until the time is over or Ctrl-C (or SIGTERM) comes.
 ///
 /// # Errors
 ///
@@ -76,7 +77,7 @@ where
         .map_err(|error| format!("threads for the load: {error}"))?;
     let mut measured = Measured::new(&running, schedule.measured_from);
     let mut interrupted = false;
-    let mut interrupt = Box::pin(ctrl_c());
+    let mut interrupt = Box::pin(interrupt::come());
     let mut looks = time::interval(LOOK);
     while !running.iter().all(|worker| worker.thread.is_finished()) {
         tokio::select! {

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use tokio::{signal::ctrl_c, time};
+use tokio::time;
 
-use crate::execute::Failed;
+use crate::{execute::Failed, interrupt};
 
 /// Whoever names a later time has most likely the wrong day.
 const FURTHEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -45,7 +45,7 @@ pub async fn wait(time: SystemTime) -> Result<(), Failed> {
     );
     tokio::select! {
         () = passed(time) => Ok(()),
-        _ = ctrl_c() => Err(Failed::Interrupted),
+        () = interrupt::come() => Err(Failed::Interrupted),
     }
 }
 
