@@ -43,7 +43,12 @@ fn main() -> ExitCode {
         }
         Command::Hold(hold) => run(&cli.command, &hold.load),
         Command::Http(http) => run(&cli.command, &http.load),
-        Command::Compare(_) | Command::Merge(_) => Err(Failed::Begin("not yet".into())),
+        Command::Merge(merge) => match output::merge::merge(merge) {
+            Ok(true) => Ok(ExitCode::SUCCESS),
+            Ok(false) => Ok(ExitCode::from(exit::NOT_WELL)),
+            Err(reason) => Err(Failed::Arguments(reason)),
+        },
+        Command::Compare(_) => Err(Failed::Begin("not yet".into())),
     };
     match code {
         Ok(code) => code,
@@ -58,6 +63,7 @@ fn fail(reason: &str, code: u8) -> ExitCode {
 }
 
 fn run(command: &Command, load: &Load) -> Result<ExitCode, Failed> {
+    output::check_files(load).map_err(Failed::Arguments)?;
     let outcome = execute(command, load)?;
     if let Err(reason) = output::write(load, &outcome) {
         return Ok(fail(&reason, exit::NOT_WELL));
