@@ -1,7 +1,9 @@
 //! What a run shows while it goes on and when it is over.
 
+mod charts;
 mod hdr_log;
 mod hdr_read;
+mod html;
 pub mod merge;
 pub mod progress;
 #[cfg(test)]
@@ -79,6 +81,9 @@ pub fn write(load: &Load, outcome: &Outcome) -> Result<(), String> {
     }
     if let Some(file) = &load.hdr_log {
         save(file, &hdr_log::of_run(&outcome.report, &outcome.finished)?)?;
+    }
+    if let Some(file) = &load.html {
+        save(file, &html::page(&outcome.report, &outcome.finished))?;
     }
     Ok(())
 }
