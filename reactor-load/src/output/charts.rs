@@ -5,11 +5,11 @@ use std::fmt::Write;
 use crate::output::html::escape;
 
 const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 270.0;
+const HEIGHT: f64 = 280.0;
 /// Around the plot: room for the legend, and for the axes' figures.
-const TOP: f64 = 34.0;
+const TOP: f64 = 42.0;
 const BOTTOM: f64 = 40.0;
-const LEFT: f64 = 66.0;
+const LEFT: f64 = 70.0;
 const RIGHT: f64 = 14.0;
 
 /// Above this ratio of the largest value to the smallest a linear axis would show only the largest.
@@ -85,7 +85,7 @@ impl Chart<'_> {
                  <text class=\"up\" x=\"{}\" y=\"{:.1}\">{}</text>",
                 LEFT - 7.0,
                 y + 4.0,
-                escape(&(self.unit)(tick))
+                escape(&round(&(self.unit)(tick)))
             );
         }
         let (ticks, name) = match self.across {
@@ -124,7 +124,7 @@ impl Chart<'_> {
                 "<line class=\"mark\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>\
                  <text class=\"legend\" x=\"{:.1}\" y=\"{}\">measured from here</text>",
                 x + 5.0,
-                bottom - 7.0
+                TOP - 4.0
             );
         }
     }
@@ -144,7 +144,7 @@ impl Chart<'_> {
                 x + 30.0,
                 escape(series.name)
             );
-            x += 50.0 + 7.5 * series.name.chars().count() as f64;
+            x += 46.0 + 9.0 * series.name.chars().count() as f64;
         }
     }
 }
@@ -290,6 +290,17 @@ fn linear_ticks(from: f64, to: f64, wanted: u32, base: f64) -> Vec<f64> {
     (first..=last).map(|number| number as f64 * step).collect()
 }
 
+/// A tick is a round figure: what follows its point says nothing.
+fn round(text: &str) -> String {
+    let (figure, unit) = text.split_once(' ').unwrap_or((text, ""));
+    let figure = if figure.contains('.') {
+        figure.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        figure
+    };
+    format!("{figure} {unit}").trim_end().to_owned()
+}
+
 fn number(value: f64) -> String {
     if value.fract() == 0.0 {
         format!("{value:.0}")
@@ -350,6 +361,9 @@ mod tests {
             [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
         );
         assert_eq!(linear_ticks(0.0, 0.0, 5, 10.0), [0.0]);
+        assert_eq!(round("30.0 ms"), "30 ms");
+        assert_eq!(round("0.50"), "0.5");
+        assert_eq!(round("2,000"), "2,000");
         assert_eq!((step_below(300.0), step_above(300.0)), (200.0, 500.0));
         assert_eq!((step_below(1000.0), step_above(1000.0)), (1000.0, 1000.0));
     }

@@ -44,11 +44,6 @@ pub fn binary_bytes(bytes: f64) -> String {
         .unwrap_or_else(|| format!("{} TiB", significant(bytes / 1024f64.powi(4))))
 }
 
-/// `12.3 %`.
-pub fn share(share: f64) -> String {
-    format!("{} %", significant(share * 100.0))
-}
-
 /// In the first unit in which it has three digits before the point at most; none if it is too large for all.
 fn scaled(value: f64, step: f64, units: &[&str]) -> Option<String> {
     let mut value = value;
