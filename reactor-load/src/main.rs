@@ -52,7 +52,11 @@ fn main() -> ExitCode {
         Command::Hold(hold) => run(&cli.command, &hold.load),
         Command::Http(http) => run(&cli.command, &http.load),
         Command::Compare(compare) => compare::compare(compare),
-        Command::Merge(_) => Err(Failed::Begin("not yet".into())),
+        Command::Merge(merge) => match output::merge::merge(merge) {
+            Ok(true) => Ok(ExitCode::SUCCESS),
+            Ok(false) => Ok(ExitCode::from(exit::NOT_WELL)),
+            Err(reason) => Err(Failed::Arguments(reason)),
+        },
     };
     match code {
         Ok(code) => code,
@@ -71,6 +75,7 @@ fn fail(reason: &str, code: u8) -> ExitCode {
 }
 
 fn run(command: &Command, load: &Load) -> Result<ExitCode, Failed> {
+    output::check_files(load).map_err(Failed::Arguments)?;
     interrupt::listen().map_err(Failed::Begin)?;
     let outcome = execute(command, load)?;
     if let Err(reason) = output::write(load, &outcome) {
