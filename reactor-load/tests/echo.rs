@@ -3,6 +3,7 @@
 mod common;
 
 use std::{
+    io::{Read, Write},
     sync::{
         RwLock,
         atomic::{AtomicBool, Ordering},
@@ -67,6 +68,25 @@ fn several_messages_on_their_way() {
     for (size, pipeline) in [("1", "1024"), ("64", "16"), ("100000", "32")] {
         check_echo(&echo_server(), &["--size", size, "--pipeline", pipeline]);
     }
+}
+
+/// A server that answers sixteen messages at once, when it has all of them.
+#[test]
+fn as_many_as_asked_for_are_on_their_way() {
+    let server = serve_at("127.0.0.1:0", |mut stream, _, _| {
+        let mut messages = [0; 16 * 64];
+        loop {
+            stream.read_exact(&mut messages)?;
+            stream.write_all(&messages)?;
+        }
+    });
+    // The last ones of the run may be fewer, and stay without an answer.
+    let ended = quick("echo", &server.target, &["--pipeline", "16"]);
+    assert!(ended.completed() >= 16, "{ended:#?}");
+    assert_eq!(ended.count("/operations/failed"), 0);
+    let ended = quick("echo", &server.target, &["--pipeline", "15"]);
+    assert_eq!(ended.completed(), 0);
+    assert_eq!(ended.count("/operations/unfinished"), 4 * 15, "{ended:#?}");
 }
 
 #[test]
