@@ -264,3 +264,6 @@ fn positive(text: &str) -> Result<f64, String> {
         Err("has to be above 0, and 1000000000 at most".into())
     }
 }
+
+#[cfg(test)]
+mod documented;
