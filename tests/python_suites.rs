@@ -194,6 +194,7 @@ suites! {
     datagram_addresses: 100,
     kernel_families: 400,
     bench_cases: 300,
+    example_servers: 300,
     stdlib_programs: 600,
     tls_curl: 200,
     tls_openssl: 300,

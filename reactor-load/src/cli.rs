@@ -1,8 +1,14 @@
 //! The command line.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    net::IpAddr,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::start_at;
 
 /// The longest run, so that one that was forgotten ends.
 const LONGEST_RUN: Duration = Duration::from_secs(60 * 60);
@@ -19,13 +25,27 @@ pub struct Cli {
 pub const EXIT_CODES: &str = "Exit codes: 0 all went well; 1 something failed, was lost or wrong; 2 bad arguments; \
     3 the run could not begin; 130 ended by Ctrl-C.";
 
-#[derive(Debug, Subcommand)]
+const CONNECT: &str = "Connect and close, again and again: --connections at a time, or so many a second with --rate.\n\n\
+    The kernel takes a connection before the server knows of it. So an operation ends when the server has closed it too: after \
+    connecting (and the TLS handshake), the sending side is closed, and the server's end of the stream is waited for. --close \
+    has other ways.\n\n\
+    Who closes first keeps the port for a minute (TIME_WAIT), on loopback for a second. On 127.0.0.1, addresses of 127.0.0.0/8 \
+    are taken in turn when ports run out; ::1 has no others, and a target elsewhere needs --source.";
+
+const HOLD: &str = "Open connections and keep them until the run is over.\n\n\
+    An attempt that fails is counted as failed, and made again after a pause. A connection that is lost later is counted as \
+    failed, and not replaced. --duration begins after --ramp and --warmup; a listener whose queue is short opens thousands of \
+    connections faster with a --ramp, as the kernel tries again after a second only.";
+
+#[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Connect and close, again and again
-    Connect(Load),
+    #[command(long_about = CONNECT)]
+    Connect(Connect),
     /// Send bytes, and check that the same come back
     Echo(Load),
     /// Open connections and keep them
+    #[command(long_about = HOLD)]
     Hold(Hold),
     /// HTTP/1.1 requests on connections that are kept alive
     Http(Http),
@@ -84,6 +104,25 @@ pub struct Merge {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct Connect {
+    #[command(flatten)]
+    pub load: Load,
+    /// How an operation ends
+    #[arg(long, value_enum, default_value_t = Close::Wait)]
+    pub close: Close,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Close {
+    /// Close the sending side, and wait until the server closes
+    Wait,
+    /// Close at once: the server may not even have accepted
+    Fin,
+    /// Reset at once (SO_LINGER 0): no port is kept, and the server sees an error
+    Reset,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct Hold {
     #[command(flatten)]
     pub load: Load,
@@ -124,6 +163,9 @@ pub struct Load {
     /// Have --server listen on a Unix socket
     #[arg(long, requires = "server")]
     pub unix: bool,
+    /// How long --server may take until it listens
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration, requires = "server")]
+    pub start_timeout: Duration,
     /// How many at the same time
     #[arg(long, short, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,
@@ -166,9 +208,9 @@ pub struct Load {
     /// Threads of this program; one a processor without it
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
-    /// Begin at this time (RFC 3339), together with others
-    #[arg(long, value_name = "TIME")]
-    pub start_at: Option<String>,
+    /// Begin at this time (RFC 3339, UTC: 2026-11-22T10:00:00Z), together with others; a day ahead at most
+    #[arg(long, value_name = "TIME", value_parser = start_at::parse)]
+    pub start_at: Option<SystemTime>,
     /// All figures, as JSON; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -222,3 +264,6 @@ fn positive(text: &str) -> Result<f64, String> {
         Err("has to be above 0, and 1000000000 at most".into())
     }
 }
+
+#[cfg(test)]
+mod documented;

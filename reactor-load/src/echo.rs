@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use crate::{
+    cli::Load,
     pace::{Due, Pace},
     pattern::Pattern,
     record::{Failure, Kind, Pending},
@@ -24,12 +25,25 @@ use crate::{
 
 /// What all connections of an echo load share.
 pub struct Echo {
-    pub connector: Connector,
-    pub pattern: Pattern,
-    pub size: usize,
-    pub pipeline: usize,
-    pub timeout: Duration,
-    pub pace: Pace,
+    connector: Connector,
+    pattern: Pattern,
+    size: usize,
+    pipeline: usize,
+    timeout: Duration,
+    pace: Pace,
+}
+
+impl Echo {
+    pub fn new(load: &Load, connector: Connector) -> Self {
+        Self {
+            connector,
+            pattern: Pattern::new(load.size as usize),
+            size: load.size as usize,
+            pipeline: load.pipeline as usize,
+            timeout: load.timeout,
+            pace: Pace::new(load.rate, load.connections),
+        }
+    }
 }
 
 /// One connection, made again whenever it fails, until the run is over.
@@ -38,7 +52,11 @@ pub async fn connection(echo: Arc<Echo>, worker: Rc<Worker>, number: u32) {
     let mut due = echo.pace.of(&worker, number);
     while !worker.is_over() {
         let opening = worker.begin_lasting(Kind::Connection);
-        match echo.connector.connect().await {
+        let opened = {
+            let _turn = worker.turn_to_connect().await;
+            echo.connector.connect().await
+        };
+        match opened {
             Err(failure) => {
                 opening.fail(&failure);
                 if !backoff.pause(&worker).await {

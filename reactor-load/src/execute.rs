@@ -1,8 +1,6 @@
 //! A load from its command line to its report.
 
 use std::{
-    rc::Rc,
-    sync::Arc,
     thread,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
@@ -12,17 +10,15 @@ use tokio::runtime;
 use crate::{
     bottleneck,
     cli::{Command, Load},
-    echo::{self, Echo},
-    limits,
+    interrupt, limits,
+    loads::{self, Prepared},
     output::progress::Progress,
-    pace::Pace,
-    pattern::Pattern,
     report::{Report, Settings},
     run::{self, Finished, Interval, Observer},
-    server::Server,
-    stream::Connector,
+    server::{Server, Start},
+    start_at,
     target::Target,
-    workers::{Schedule, Worker},
+    workers::Schedule,
 };
 
 /// Why there is no report.
@@ -32,6 +28,8 @@ pub enum Failed {
     Arguments(String),
     /// It could not begin.
     Begin(String),
+    /// Ctrl-C or SIGTERM came before there was anything to report.
+    Interrupted,
 }
 
 /// A run and what it found; the histograms are in the first only.
@@ -55,6 +53,7 @@ pub fn execute(command: &Command, load: &Load) -> Result<Outcome, Failed> {
 }
 
 async fn with_server(command: &Command, load: &Load) -> Result<Outcome, Failed> {
+    loads::check(command).map_err(Failed::Arguments)?;
     limits::allow_descriptors(load.connections).map_err(Failed::Begin)?;
     let Some(shell) = &load.server else {
         let text = load.target.as_deref();
@@ -73,14 +72,29 @@ async fn with_server(command: &Command, load: &Load) -> Result<Outcome, Failed> 
             "a TARGET and --server: one of them".into(),
         ));
     }
-    let datagrams = matches!(command, Command::Udp(_));
-    let mut server = Server::start(shell, load.unix, datagrams)
-        .await
-        .map_err(Failed::Begin)?;
+    let start = Start {
+        unix: load.unix,
+        datagrams: matches!(command, Command::Udp(_)),
+        within: load.start_timeout,
+    };
+    let server = tokio::select! {
+        server = Server::start(shell, start) => server,
+        () = interrupt::come() => return Err(Failed::Interrupted),
+    };
+    let mut server = server.map_err(Failed::Begin)?;
     let target = server.target().clone();
     let outcome = run_load(command, load, &target, Some(&mut server)).await;
-    let ended = server.stop().await;
-    let mut outcome = outcome?;
+    let (ended, last_lines) = server.stop().await;
+    let note = ended
+        .ended_early
+        .then(|| format!("the server ended: {}{last_lines}", ended.ended));
+    let mut outcome = match (outcome, &note) {
+        (Err(Failed::Begin(reason)), Some(note)) => {
+            return Err(Failed::Begin(format!("{reason}; {note}")));
+        }
+        (outcome, _) => outcome?,
+    };
+    outcome.report.notes.extend(note);
     outcome.report.server = Some(ended);
     Ok(outcome)
 }
@@ -142,7 +156,14 @@ async fn run_load(
     );
     if let Some(server) = &mut server {
         // Without connections.
-        server.sample(-1.0, 0);
+        server.sample(-(load.ramp + load.warmup).as_secs_f64(), 0);
+    }
+    let prepared = tokio::select! {
+        prepared = Prepared::new(command, target) => prepared?,
+        () = interrupt::come() => return Err(Failed::Interrupted),
+    };
+    if let Some(time) = load.start_at {
+        start_at::wait(time).await?;
     }
     let begin = Instant::now();
     let schedule = Schedule::new(begin, load.ramp, load.warmup, load.duration);
@@ -153,42 +174,20 @@ async fn run_load(
         measured_from: schedule.measured_from,
         next_sample: begin,
     };
-    let finished = match command {
-        Command::Echo(_) => {
-            let shared = Arc::new(Echo {
-                connector: connector(target, load).await?,
-                pattern: Pattern::new(load.size as usize),
-                size: load.size as usize,
-                pipeline: load.pipeline as usize,
-                timeout: load.timeout,
-                pace: Pace::new(load.rate, load.connections),
-            });
-            let connection = move |worker: Rc<Worker>, number| {
-                echo::connection(Arc::clone(&shared), worker, number)
-            };
-            run::run(threads, load.connections, schedule, &mut follow, connection).await
-        }
-        _ => Err("no such load yet".into()),
-    };
+    let finished = prepared
+        .run(threads, load.connections, schedule, &mut follow)
+        .await;
     follow.progress.finish();
-    let finished = finished.map_err(Failed::Begin)?;
+    let (finished, notes) = finished.map_err(Failed::Begin)?;
     let settings = settings(command, load, target, threads);
     let started_at = measured_from
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs_f64();
     let mut report = Report::of(settings, started_at, &finished);
+    report.notes = notes;
     report.limits = bottleneck::limits(&report);
     Ok(Outcome { finished, report })
-}
-
-/// Makes connections; one is made at once, so that a target that nobody can reach is no run.
-async fn connector(target: &Target, load: &Load) -> Result<Connector, Failed> {
-    let connector = Connector::new(target, load).map_err(Failed::Arguments)?;
-    match connector.connect().await {
-        Ok(_) => Ok(connector),
-        Err(failure) => Err(Failed::Begin(format!("{}: {failure}", target.place))),
-    }
 }
 
 fn settings(command: &Command, load: &Load, target: &Target, threads: usize) -> Settings {

@@ -2,9 +2,15 @@
 
 mod bottleneck;
 mod cli;
+mod compare;
+mod connect;
 mod echo;
 mod execute;
+mod hold;
+mod http;
+mod interrupt;
 mod limits;
+mod loads;
 mod output;
 mod pace;
 mod pattern;
@@ -12,10 +18,13 @@ mod processor_time;
 mod record;
 mod report;
 mod run;
+mod sampling;
 mod server;
 mod sources;
+mod start_at;
 mod stream;
 mod target;
+mod udp;
 mod workers;
 
 use std::process::ExitCode;
@@ -38,17 +47,25 @@ mod exit {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let code = match &cli.command {
-        Command::Connect(load) | Command::Echo(load) | Command::Udp(load) => {
-            run(&cli.command, load)
-        }
+        Command::Echo(load) | Command::Udp(load) => run(&cli.command, load),
+        Command::Connect(connect) => run(&cli.command, &connect.load),
         Command::Hold(hold) => run(&cli.command, &hold.load),
         Command::Http(http) => run(&cli.command, &http.load),
-        Command::Compare(_) | Command::Merge(_) => Err(Failed::Begin("not yet".into())),
+        Command::Compare(compare) => compare::compare(compare),
+        Command::Merge(merge) => match output::merge::merge(merge) {
+            Ok(true) => Ok(ExitCode::SUCCESS),
+            Ok(false) => Ok(ExitCode::from(exit::NOT_WELL)),
+            Err(reason) => Err(Failed::Arguments(reason)),
+        },
     };
     match code {
         Ok(code) => code,
         Err(Failed::Arguments(reason)) => fail(&reason, exit::ARGUMENTS),
         Err(Failed::Begin(reason)) => fail(&reason, exit::NOT_BEGUN),
+        Err(Failed::Interrupted) => fail(
+            "interrupted before there was anything to report",
+            exit::INTERRUPTED,
+        ),
     }
 }
 
@@ -58,6 +75,8 @@ fn fail(reason: &str, code: u8) -> ExitCode {
 }
 
 fn run(command: &Command, load: &Load) -> Result<ExitCode, Failed> {
+    output::check_files(load).map_err(Failed::Arguments)?;
+    interrupt::listen().map_err(Failed::Begin)?;
     let outcome = execute(command, load)?;
     if let Err(reason) = output::write(load, &outcome) {
         return Ok(fail(&reason, exit::NOT_WELL));

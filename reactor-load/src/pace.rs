@@ -28,6 +28,11 @@ impl Pace {
         }
     }
 
+    /// Whether an operation waits for the answer to the one before.
+    pub fn is_closed(self) -> bool {
+        matches!(self, Self::Closed)
+    }
+
     /// The times of one connection. All of them together have the rate, evenly.
     pub fn of(self, worker: &Rc<Worker>, number: u32) -> Due {
         let times = match self {
@@ -82,6 +87,19 @@ impl Due {
                 times.next = due.checked_add(times.period)?;
                 Some(due)
             }
+        }
+    }
+}
+
+impl Due {
+    /// From `first` on, at every `period`, which is not nothing.
+    pub fn every(worker: &Rc<Worker>, first: Instant, period: Duration) -> Self {
+        Self {
+            times: Some(Times {
+                next: first,
+                period: period.max(Duration::from_nanos(1)),
+            }),
+            worker: Rc::clone(worker),
         }
     }
 }

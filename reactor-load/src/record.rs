@@ -20,6 +20,8 @@ pub enum Failure {
     Reset,
     /// The server ended the connection before its answer was whole.
     ClosedEarly,
+    /// The server ended a connection that was to stay.
+    Closed,
     TimedOut,
     WrongBytes,
     /// EMFILE, ENFILE: here, not at the server.
@@ -37,6 +39,7 @@ impl fmt::Display for Failure {
             Self::Refused => f.write_str("connection refused"),
             Self::Reset => f.write_str("connection reset"),
             Self::ClosedEarly => f.write_str("closed before the answer"),
+            Self::Closed => f.write_str("closed by the server"),
             Self::TimedOut => f.write_str("timed out"),
             Self::WrongBytes => f.write_str("wrong bytes"),
             Self::NoDescriptors => f.write_str("out of descriptors here"),

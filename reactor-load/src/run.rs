@@ -6,9 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{signal::ctrl_c, time};
+use tokio::time;
 
 use crate::{
+    interrupt,
     record::Record,
     workers::{self, Running, Schedule, Stop, Worker},
 };
@@ -55,7 +56,7 @@ pub trait Observer {
     fn is_in_vain(&mut self) -> bool;
 }
 
-/// Runs `connection` for each connection until the time is over or Ctrl-C comes.
+/// Runs `connection` for each connection until the time is over or Ctrl-C (or SIGTERM) comes.
 ///
 /// # Errors
 ///
@@ -76,7 +77,7 @@ where
         .map_err(|error| format!("threads for the load: {error}"))?;
     let mut measured = Measured::new(&running, schedule.measured_from);
     let mut interrupted = false;
-    let mut interrupt = Box::pin(ctrl_c());
+    let mut interrupt = Box::pin(interrupt::come());
     let mut looks = time::interval(LOOK);
     while !running.iter().all(|worker| worker.thread.is_finished()) {
         tokio::select! {
@@ -94,9 +95,12 @@ where
         }
         if !stop.is_stopped() {
             let now = Instant::now().min(schedule.until);
+            if now < schedule.until {
+                measured.open = measured.open_now();
+            }
             if now < schedule.measured_from {
                 measured.warm();
-                observer.warming(measured.open());
+                observer.warming(measured.open);
             } else if now >= measured.from + SECOND || now == schedule.until {
                 measured.until(now, observer);
             }
@@ -112,6 +116,8 @@ struct Measured<'a> {
     /// Up to here they are taken.
     from: Instant,
     processor: Vec<Duration>,
+    /// Connections that were open when it was looked last, before they ended with the run.
+    open: u64,
     intervals: Vec<Interval>,
     total: Record,
 }
@@ -123,6 +129,7 @@ impl<'a> Measured<'a> {
             begin,
             from: begin,
             processor: processor(running),
+            open: 0,
             intervals: Vec::new(),
             total: Record::new(),
         }
@@ -133,7 +140,7 @@ impl<'a> Measured<'a> {
         self.processor = processor(self.running);
     }
 
-    fn open(&self) -> u64 {
+    fn open_now(&self) -> u64 {
         self.running.iter().map(|worker| worker.gauges.open()).sum()
     }
 
@@ -155,7 +162,7 @@ impl<'a> Measured<'a> {
             from: self.from - self.begin,
             length: now - self.from,
             record: self.take(),
-            open: self.open(),
+            open: self.open,
             processor: after
                 .iter()
                 .zip(before)

@@ -38,11 +38,23 @@ impl Sources {
 
     /// A socket that begins to connect; `EADDRNOTAVAIL` when the ports of all are used up.
     pub fn connect(&self, to: SocketAddr) -> io::Result<Socket> {
+        self.from_each(|source| connect_from(source, to))
+    }
+
+    /// A socket for datagrams to one place; `EADDRNOTAVAIL` when the ports of all are used up.
+    pub fn connect_datagrams(&self, to: SocketAddr) -> io::Result<Socket> {
+        self.from_each(|source| connect_datagrams_from(source, to))
+    }
+
+    fn from_each(
+        &self,
+        connect: impl Fn(Option<IpAddr>) -> io::Result<Socket>,
+    ) -> io::Result<Socket> {
         let mut tries = self.addresses.len();
         loop {
             let current = self.current.load(Ordering::Relaxed);
             let source = self.addresses.get(current % self.addresses.len().max(1));
-            match connect_from(source.copied(), to) {
+            match connect(source.copied()) {
                 Err(error) if error.raw_os_error() == Some(libc::EADDRNOTAVAIL) && tries > 1 => {
                     tries -= 1;
                     // Whoever comes first goes on for all.
@@ -71,6 +83,27 @@ fn connect_from(source: Option<IpAddr>, to: SocketAddr) -> io::Result<Socket> {
     match socket.connect(&to.into()) {
         Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
         _ => Ok(socket),
+    }
+}
+
+fn connect_datagrams_from(source: Option<IpAddr>, to: SocketAddr) -> io::Result<Socket> {
+    let kind = Type::DGRAM.nonblocking();
+    let socket = Socket::new(Domain::for_address(to), kind, Some(Protocol::UDP))?;
+    if let Some(source) = source {
+        let bound = socket.bind(&SocketAddr::new(source, 0).into());
+        bound.map_err(|error| no_ports(error, libc::EADDRINUSE))?;
+    }
+    let connected = socket.connect(&to.into());
+    connected.map_err(|error| no_ports(error, libc::EAGAIN))?;
+    Ok(socket)
+}
+
+/// The kernel has several names for it.
+fn no_ports(error: io::Error, name: libc::c_int) -> io::Error {
+    if error.raw_os_error() == Some(name) {
+        io::Error::from_raw_os_error(libc::EADDRNOTAVAIL)
+    } else {
+        error
     }
 }
 

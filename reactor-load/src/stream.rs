@@ -10,6 +10,7 @@ use std::{
 };
 
 use rustls_native_certs::load_native_certs;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
@@ -205,6 +206,24 @@ pub enum Stream {
     Plain(Raw),
     /// Its state is some kilobytes.
     Tls(Box<TlsStream<Raw>>),
+}
+
+impl Stream {
+    /// Closes with a reset, so that the port is free at once. A Unix socket has none.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn reset_on_close(&self) -> io::Result<()> {
+        let raw = match self {
+            Self::Plain(raw) => raw,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        match raw {
+            Raw::Tcp(stream) => SockRef::from(stream).set_linger(Some(Duration::ZERO)),
+            Raw::Unix(_) => Ok(()),
+        }
+    }
 }
 
 macro_rules! each {

@@ -14,7 +14,7 @@ use std::{
 
 use tokio::{
     runtime,
-    sync::watch,
+    sync::{Semaphore, SemaphorePermit, watch},
     task::{JoinSet, LocalSet},
     time::{self, sleep_until},
 };
@@ -29,6 +29,10 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// How often a thread looks at itself.
 const BEAT: Duration = Duration::from_millis(50);
+
+/// Connections that one thread opens at the same time. A listener's queue is far shorter than what a run may want at once, and what
+/// does not fit waits for seconds until the kernel tries again.
+const CONNECTING: usize = 256;
 
 /// A failed connection is tried again after this, and after twice as long each time, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -116,6 +120,7 @@ pub struct Worker {
     pub schedule: Schedule,
     gauges: Arc<Gauges>,
     stop: Stop,
+    connecting: Semaphore,
 }
 
 impl Worker {
@@ -135,6 +140,13 @@ impl Worker {
         Pending::begin(&self.shard, kind, true, Instant::now())
     }
 
+    /// Waits until few enough other connections of the thread are being opened, and counts as one of them until what it returns is
+    /// dropped.
+    pub async fn turn_to_connect(&self) -> Option<SemaphorePermit<'_>> {
+        // Cannot fail: nobody closes it.
+        self.connecting.acquire().await.ok()
+    }
+
     /// Counts one more open connection, until what it returns is dropped.
     pub fn opened(&self) -> Open<'_> {
         self.gauges.open.fetch_add(1, Ordering::Relaxed);
@@ -149,14 +161,17 @@ impl Worker {
         }
     }
 
-    /// False when the run ends first.
+    /// False when the run ends first. A time within the run is waited for, even if the timer is late and the run over by then.
     pub async fn sleep_until(&self, time: Instant) -> bool {
         if time >= self.schedule.until {
             self.over().await;
             return false;
         }
+        if time <= Instant::now() {
+            return !self.is_over();
+        }
         tokio::select! {
-            () = sleep_until(time.into()) => !self.is_over(),
+            () = sleep_until(time.into()) => !self.stop.is_stopped(),
             () = self.stop.stopped() => false,
         }
     }
@@ -225,6 +240,7 @@ where
                     schedule,
                     gauges: shown,
                     stop,
+                    connecting: Semaphore::new(CONNECTING),
                 });
                 LocalSet::new().block_on(&runtime, run(worker, connections, numbers, connection));
             };
