@@ -21,6 +21,8 @@ mod sources;
 mod start_at;
 mod stream;
 mod target;
+#[cfg(test)]
+mod testing;
 mod udp;
 mod workers;
 
