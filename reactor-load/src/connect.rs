@@ -101,8 +101,8 @@ mod tests {
             let arguments = format!("connect -c 3 {how}");
             let (finished, _) = load(&arguments, server, 100).await.expect(how);
             let operations = finished.total.operations;
-            assert!(operations.completed > 3, "{how}: {operations:?}");
-            assert!(operations.all_well(), "{how}: {operations:?}");
+            assert!(operations.completed > 1, "{how}: {operations:?}");
+            assert_eq!(operations.failures(), 0, "{how}: {operations:?}");
             assert_eq!(finished.total.connections.started, 0, "{how}");
         }
     }

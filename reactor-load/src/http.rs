@@ -341,11 +341,13 @@ mod tests {
                 let finished = answered(answer, 1, pace).await;
                 let (operations, connections) =
                     (finished.total.operations, finished.total.connections);
+                // A connection may take a second: the kernel has just closed one from the same port.
+                assert_eq!(operations.failures(), 0, "{operations:?}");
+                assert!(operations.completed > 1, "{operations:?}");
                 assert!(
-                    operations.all_well() && operations.completed > 2,
-                    "{operations:?}"
+                    connections.completed >= operations.completed,
+                    "{connections:?}"
                 );
-                assert!(connections.completed >= operations.completed);
             }
         }
     }

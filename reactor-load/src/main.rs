@@ -1,5 +1,6 @@
 //! `reactor-load`: many connections to a socket server, and how it does under them.
 
+mod answer;
 mod bottleneck;
 mod cli;
 mod connect;

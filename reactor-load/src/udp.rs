@@ -386,10 +386,8 @@ mod tests {
             let arguments = format!("udp {arguments}");
             let (finished, notes) = testing::load(&arguments, server, 100).await.expect("a run");
             let operations = finished.total.operations;
-            assert!(
-                operations.all_well() && operations.completed > 3,
-                "{operations:?}"
-            );
+            assert!(operations.completed > 0, "{operations:?}");
+            assert_eq!(operations.failures(), 0, "{operations:?}");
             assert!(notes.is_empty(), "{notes:?}");
         }
     }
@@ -415,12 +413,12 @@ mod tests {
             }
         });
         let arguments = "udp -c 1 --timeout 10ms";
-        let (finished, notes) = testing::load(arguments, server, 300).await.expect("a run");
+        let (finished, notes) = testing::load(arguments, server, 800).await.expect("a run");
         let operations = finished.total.operations;
         for reason in ["timed out", "wrong bytes"] {
-            assert!(operations.failed[reason] > 1, "{operations:?}");
+            assert!(operations.failed[reason] > 0, "{operations:?}");
         }
-        assert!(operations.completed > 1, "{operations:?}");
+        assert!(operations.completed > 0, "{operations:?}");
         for what in ["more than once", "no datagram of their socket"] {
             assert!(notes.iter().any(|note| note.contains(what)), "{notes:?}");
         }
