@@ -151,11 +151,13 @@ mod tests {
         let port = free_port().expect("a port");
         let kernels = kernels_ports().expect("a range");
         assert!(kernels.start <= LOWEST_PORT || !kernels.contains(&port));
-        TcpListener::bind(("127.0.0.1", port)).expect("free for TCP");
-        assert!(!is_bound(port));
-        let _bound = UdpSocket::bind(("127.0.0.1", port)).expect("free for UDP");
-        assert!(is_bound(port));
+        let tcp = TcpListener::bind(("127.0.0.1", port)).expect("free for TCP");
         // Taken for one of them is taken.
+        assert!(take(port).is_err());
+        drop(tcp);
+        assert!(!is_bound(port));
+        let _udp = UdpSocket::bind(("127.0.0.1", port)).expect("free for UDP");
+        assert!(is_bound(port));
         assert!(take(port).is_err());
     }
 
