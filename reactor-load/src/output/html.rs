@@ -158,9 +158,7 @@ fn verdict(report: &Report, page: &mut String) {
         );
     }
     if report.limits.is_empty() {
-        page.push_str(
-            "<p>Nothing shows that this program was the limit: the figures are the server's.</p>\n",
-        );
+        page.push_str("<p>Nothing shows that this program was the limit.</p>\n");
     } else {
         page.push_str(
             "<p>This program was a limit, so that the figures are not the server's alone:</p>\n",
