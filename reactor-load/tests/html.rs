@@ -1,32 +1,13 @@
 //! The page of `--html`: whole as it is written, and in a browser in both schemes and on a phone.
 
+mod echo_server;
+
 use std::{
     env, fs,
-    io::{BufReader, Read, Write},
-    net::{SocketAddr, TcpListener},
+    io::BufReader,
     path::{Path, PathBuf},
     process::{Command, Output},
-    thread,
 };
-
-/// A server for as long as the test runs.
-fn echo_server() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            thread::spawn(move || {
-                let (mut stream, mut bytes) = (stream, [0; 4096]);
-                while let Ok(number @ 1..) = stream.read(&mut bytes) {
-                    if stream.write_all(&bytes[..number]).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    address
-}
 
 fn directory(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -39,7 +20,12 @@ fn directory(name: &str) -> PathBuf {
 fn page(directory: &Path) -> PathBuf {
     let file = directory.join("report.html");
     let output = Command::new(env!("CARGO_BIN_EXE_reactor-load"))
-        .args(["echo", &echo_server().to_string(), "--connections", "4"])
+        .args([
+            "echo",
+            &echo_server::start().to_string(),
+            "--connections",
+            "4",
+        ])
         .args(["--duration", "3s", "--warmup", "0s", "--html"])
         .arg(&file)
         .output()
