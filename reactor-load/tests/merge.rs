@@ -54,7 +54,7 @@ fn the_sum_of_two_runs_has_both() {
     assert!(output.status.success(), "{output:?}");
     let sum: Value = serde_json::from_slice(&output.stdout).unwrap();
     let completed = |of: &Value| of["operations"]["completed"].as_u64().unwrap();
-    assert_eq!(completed(&sum), runs.iter().map(completed).sum());
+    assert_eq!(completed(&sum), runs.iter().map(completed).sum::<u64>());
     assert_eq!(sum["latency"]["count"], sum["operations"]["completed"]);
     // One after the other.
     let table = String::from_utf8(output.stderr).unwrap();
