@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long answers are waited for when the time is over.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_secs(2);
 
 /// How often a thread looks at itself.
 const BEAT: Duration = Duration::from_millis(50);
