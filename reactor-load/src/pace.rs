@@ -66,13 +66,14 @@ impl Pace {
 }
 
 /// When an operation was due whose timer was late by a tick: that is no latency of the server. What is more than a tick is counted,
-/// and an operation of the run stays one of it.
-fn without_tick(due: Instant, now: Instant, until: Instant) -> Instant {
-    let shifted = now.min(due + TICK);
-    if (due..until).contains(&shifted) {
-        shifted
-    } else {
+/// and no operation crosses an edge of the measured time.
+fn without_tick(due: Instant, now: Instant, edges: [Instant; 2]) -> Instant {
+    let shifted = now.clamp(due, due + TICK);
+    let crosses = |edge: Instant| due < edge && edge <= shifted;
+    if edges.into_iter().any(crosses) {
         due
+    } else {
+        shifted
     }
 }
 
@@ -101,7 +102,9 @@ impl Due {
                 }
                 times.next = due.checked_add(times.period)?;
                 Some(if waits {
-                    without_tick(due, Instant::now(), self.worker.schedule.until)
+                    let schedule = &self.worker.schedule;
+                    let edges = [schedule.measured_from, schedule.until];
+                    without_tick(due, Instant::now(), edges)
                 } else {
                     due
                 })
@@ -151,17 +154,18 @@ mod tests {
     fn a_tick_of_the_timer_is_no_latency() {
         let due = Instant::now();
         let after = |microseconds| due + Duration::from_micros(microseconds);
-        for (now, until, expected) in [
-            (0, 9000, 0),
-            (400, 9000, 400),
-            (1000, 9000, 1000),
-            (5000, 9000, 1000),
-            // The end of the run.
-            (400, 400, 0),
-            (400, 401, 400),
+        for (now, edges, expected) in [
+            (0, [0, 9000], 0),
+            (400, [0, 9000], 400),
+            (1000, [0, 9000], 1000),
+            (5000, [0, 9000], 1000),
+            // The begin and the end of the measured time.
+            (400, [300, 9000], 0),
+            (400, [0, 400], 0),
+            (400, [0, 401], 400),
         ] {
-            let found = without_tick(due, after(now), after(until));
-            assert_eq!(found, after(expected), "{now} {until}");
+            let found = without_tick(due, after(now), edges.map(after));
+            assert_eq!(found, after(expected), "{now} {edges:?}");
         }
     }
 }
