@@ -52,6 +52,7 @@ fn python(arguments: &[&str]) -> String {
 #[test]
 fn every_command_is_known_here() {
     let known = [
+        "cargo load echo --server 'cargo py examples/servers/thread_echo.py' --connections 100 --duration 5s",
         "cargo py",
         "cargo py -c 'import socket; print(socket.gethostname())'",
         "cargo py -m http.server",
@@ -116,6 +117,25 @@ fn the_prompt() {
     assert!(
         text.contains("AF_UNIX"),
         "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// The README's command, for a shorter time; `cargo py` is the interpreter that is tested.
+#[test]
+fn the_load_test() {
+    let server = format!("'{PYTHON}' examples/servers/thread_echo.py");
+    let output = Command::new(env!("CARGO"))
+        .args(["load", "echo", "--server", &server])
+        .args(["--connections", "100", "--duration", "1s"])
+        .current_dir(root())
+        .output()
+        .expect("cargo starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("Latency"),
+        "{}\n{text}\n{}",
+        output.status,
         String::from_utf8_lossy(&output.stderr)
     );
 }
