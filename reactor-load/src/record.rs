@@ -195,7 +195,7 @@ impl Kind {
 pub struct Pending<'a> {
     shard: &'a Shard,
     kind: Kind,
-    /// Within the time that is measured. Else only a failure is counted, which nobody wants to miss.
+    /// Within the time that is measured. Else it is only counted if it does not go well, which nobody wants to miss.
     counted: bool,
     due: Instant,
     ended: bool,
@@ -233,15 +233,20 @@ impl<'a> Pending<'a> {
     }
 
     pub fn fail(mut self, failure: &Failure) {
-        if !self.counted {
-            self.counted = true;
-            self.kind.of(&mut self.shard.lock()).started += 1;
-        }
+        self.count_anyway();
         let kind = self.kind;
         self.end(|record| {
             let failed = &mut kind.of(record).failed;
             *failed.entry(failure.to_string()).or_default() += 1;
         });
+    }
+
+    /// What did not go well is counted whenever it began.
+    fn count_anyway(&mut self) {
+        if !self.counted {
+            self.counted = true;
+            self.kind.of(&mut self.shard.lock()).started += 1;
+        }
     }
 
     fn end(&mut self, count: impl FnOnce(&mut Record)) {
@@ -255,8 +260,48 @@ impl<'a> Pending<'a> {
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
         if !self.ended {
+            // Else a server that takes no connection from the beginning on would not be seen.
+            self.count_anyway();
             let kind = self.kind;
             self.end(|record| kind.of(record).unfinished += 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One operation, which `end` ends or drops.
+    fn counts(counted: bool, end: impl FnOnce(Pending<'_>)) -> Counts {
+        let shard = Shard::new();
+        end(Pending::begin(
+            &shard,
+            Kind::Operation,
+            counted,
+            Instant::now(),
+        ));
+        shard.take().operations
+    }
+
+    #[test]
+    fn what_goes_well_is_counted_in_the_measured_time_only() {
+        let well = |counted| counts(counted, |operation| operation.complete(3, 5));
+        let counted = well(true);
+        assert_eq!((counted.started, counted.completed), (1, 1));
+        assert_eq!((counted.bytes_sent, counted.bytes_received), (3, 5));
+        assert!(counted.all_well());
+        assert_eq!(well(false), Counts::default());
+    }
+
+    #[test]
+    fn what_does_not_go_well_is_counted_at_any_time() {
+        for counted in [true, false] {
+            let failed = counts(counted, |operation| operation.fail(&Failure::Reset));
+            assert_eq!((failed.started, failed.failures()), (1, 1), "{counted}");
+            let dropped = counts(counted, drop);
+            assert_eq!((dropped.started, dropped.unfinished), (1, 1), "{counted}");
+            assert!(!failed.all_well() && !dropped.all_well());
         }
     }
 }
