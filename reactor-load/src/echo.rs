@@ -206,8 +206,8 @@ mod tests {
             (stall, "timed out", 0),
             (reset, "connection reset", 1),
         ] {
-            let arguments = "echo -c 2 --timeout 40ms";
-            let (finished, _) = load(arguments, server, 200).await.expect(reason);
+            let arguments = "echo -c 2 --timeout 250ms";
+            let (finished, _) = load(arguments, server, 1200).await.expect(reason);
             let (operations, connections) = (finished.total.operations, finished.total.connections);
             let failures = operations.failures();
             assert!(operations.failed[reason] > 0, "{operations:?}");

@@ -238,8 +238,8 @@ mod tests {
             // The first message may already be on its way.
             (unasked, "wrong bytes", 0..=3),
         ] {
-            let arguments = "hold -c 3 --echo-every 150ms --timeout 30ms";
-            let (finished, _) = load(arguments, server, 400).await.expect("a run");
+            let arguments = "hold -c 3 --echo-every 300ms --timeout 200ms";
+            let (finished, _) = load(arguments, server, 1500).await.expect("a run");
             let connections = finished.total.connections;
             assert_eq!(connections.failed[reason], 3, "{connections:?}");
             let failed = finished.total.operations.failures();
