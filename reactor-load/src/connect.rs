@@ -87,3 +87,45 @@ pub async fn connection(churn: Arc<Churn>, worker: Rc<Worker>, number: u32) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use crate::testing::{listen_only, load, reset, serve};
+
+    #[tokio::test]
+    async fn connections_come_and_go() {
+        let server = serve(|stream| listen_only(&stream));
+        for how in ["", "--close fin", "--close reset", "--rate 100"] {
+            let arguments = format!("connect -c 3 {how}");
+            let (finished, _) = load(&arguments, server, 100).await.expect(how);
+            let operations = finished.total.operations;
+            assert!(operations.completed > 1, "{how}: {operations:?}");
+            assert_eq!(operations.failures(), 0, "{how}: {operations:?}");
+            assert_eq!(finished.total.connections.started, 0, "{how}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_accept_is_seen() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let server = listener.local_addr().expect("an address");
+        let arguments = "connect -c 2 --timeout 20ms";
+        let (finished, _) = load(arguments, server, 200).await.expect("a run");
+        let operations = finished.total.operations;
+        assert_eq!(operations.completed, 0);
+        assert!(operations.failed["timed out"] > 2, "{operations:?}");
+        let arguments = "connect -c 2 --close reset";
+        let (finished, _) = load(arguments, server, 100).await.expect("a run");
+        assert!(finished.total.operations.completed > 2);
+    }
+
+    #[tokio::test]
+    async fn a_reset_is_a_failure() {
+        let server = serve(|stream| reset(&stream));
+        let (finished, _) = load("connect -c 2", server, 200).await.expect("a run");
+        let operations = finished.total.operations;
+        assert!(operations.failed["connection reset"] > 0, "{operations:?}");
+    }
+}

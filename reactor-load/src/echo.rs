@@ -9,12 +9,13 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split},
+    io::{AsyncWriteExt, ReadHalf, WriteHalf, split},
     sync::{Notify, Semaphore},
     time::timeout,
 };
 
 use crate::{
+    answer,
     cli::Load,
     pace::{Due, Pace},
     pattern::Pattern,
@@ -134,7 +135,7 @@ impl Talk<'_> {
 
     async fn receive(&self, mut reader: ReadHalf<Stream>) -> Result<(), Failure> {
         let size = self.echo.size;
-        let (mut offset, mut answer) = (0, vec![0; size]);
+        let (mut offset, mut room) = (0, answer::room(size));
         loop {
             while self.under_way.borrow().is_empty() {
                 if self.all_sent.get() {
@@ -142,17 +143,81 @@ impl Talk<'_> {
                 }
                 self.sent.notified().await;
             }
-            timeout(self.echo.timeout, reader.read_exact(&mut answer))
+            let expected = self.echo.pattern.at(self.number, offset, size);
+            let answer = answer::expect(&mut reader, expected, &mut room);
+            timeout(self.echo.timeout, answer)
                 .await
                 .map_err(|_| Failure::TimedOut)??;
-            if answer != self.echo.pattern.at(self.number, offset, size) {
-                return Err(Failure::WrongBytes);
-            }
             offset += size as u64;
             if let Some(operation) = self.under_way.borrow_mut().pop_front() {
                 operation.complete(size as u64, size as u64);
             }
             self.window.add_permits(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use crate::testing::{echo, listen_only, load, reset, serve};
+
+    #[tokio::test]
+    async fn every_byte_comes_back() {
+        let server = serve(|stream| echo(&stream, usize::MAX, |_| ()));
+        for arguments in [
+            "-c 3",
+            "-c 3 --pipeline 64 --size 1",
+            "-c 1 --size 1000000 --pipeline 8",
+            "-c 3 --rate 100",
+        ] {
+            let arguments = format!("echo {arguments}");
+            let (finished, _) = load(&arguments, server, 150).await.expect("a run");
+            let (operations, connections) = (finished.total.operations, finished.total.connections);
+            assert!(operations.completed > 0, "{arguments}: {operations:?}");
+            assert_eq!(operations.failures(), 0, "{arguments}: {operations:?}");
+            assert_eq!(operations.bytes_sent, operations.bytes_received);
+            assert!(connections.all_well() && connections.started <= 3);
+        }
+    }
+
+    #[tokio::test]
+    async fn each_failure_is_counted_once() {
+        let wrong = serve(|stream| {
+            // A byte only: the rest is not waited for.
+            echo(&stream, 1, |bytes| bytes[0] ^= 1);
+            listen_only(&stream);
+        });
+        let early = serve(|mut stream| {
+            let mut message = [0; 64];
+            if stream.read_exact(&mut message).is_ok() {
+                let _ = stream.write_all(&message[..10]);
+            }
+        });
+        let stall = serve(|stream| listen_only(&stream));
+        let reset = serve(|stream| {
+            echo(&stream, 100, |_| ());
+            reset(&stream);
+        });
+        for (server, reason, completed) in [
+            (wrong, "wrong bytes", 0),
+            (early, "closed before the answer", 0),
+            (stall, "timed out", 0),
+            (reset, "connection reset", 1),
+        ] {
+            let arguments = "echo -c 2 --timeout 40ms";
+            let (finished, _) = load(arguments, server, 200).await.expect(reason);
+            let (operations, connections) = (finished.total.operations, finished.total.connections);
+            let failures = operations.failures();
+            assert!(operations.failed[reason] > 0, "{operations:?}");
+            assert!(failures > 2, "made again: {operations:?}");
+            assert_eq!(failures, operations.failed[reason], "{operations:?}");
+            assert!(failures <= connections.completed, "{operations:?}");
+            assert!(
+                operations.completed <= completed * connections.completed,
+                "{reason}: {operations:?}"
+            );
         }
     }
 }

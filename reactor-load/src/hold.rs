@@ -14,16 +14,13 @@ use tokio::{
 };
 
 use crate::{
-    cli,
+    answer, cli,
     pace::Due,
     pattern::Pattern,
     record::{Failure, Kind, Pending},
     stream::{Connector, Stream},
     workers::{Backoff, Worker},
 };
-
-/// As much of an answer as is read at once.
-const LONGEST_PIECE: usize = 64 * 1024;
 
 /// What all connections that are kept share.
 pub struct Hold {
@@ -159,15 +156,8 @@ async fn exchange(
     };
     let receive = async {
         // Not kept between messages: there are many connections.
-        let mut answer = vec![0; message.len().min(LONGEST_PIECE)];
-        for expected in message.chunks(LONGEST_PIECE) {
-            let answer = answer.get_mut(..expected.len()).unwrap_or_default();
-            reader.read_exact(answer).await?;
-            if answer != expected {
-                return Err(Failure::WrongBytes);
-            }
-        }
-        Ok(())
+        let mut room = answer::room(message.len());
+        answer::expect(reader, message, &mut room).await
     };
     tokio::try_join!(send, receive).map(|_| ())
 }
@@ -183,6 +173,77 @@ async fn silence(reader: &mut ReadHalf<Stream>, may_speak: bool) -> Failure {
             // TLS without a last word.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Failure::Closed,
             Err(error) => return error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, sync::mpsc, time::Duration};
+
+    use crate::testing::{echo, listen_only, load, reset, serve};
+
+    #[tokio::test]
+    async fn connections_stay() {
+        let server = serve(|stream| echo(&stream, usize::MAX, |_| ()));
+        let (finished, _) = load("hold -c 20", server, 100).await.expect("a run");
+        assert_eq!(finished.total.connections.completed, 20);
+        assert_eq!(finished.total.operations.started, 0);
+        assert_eq!(finished.intervals.last().map(|last| last.open), Some(20));
+        let arguments = "hold -c 5 --echo-every 100ms --size 70000";
+        let (finished, _) = load(arguments, server, 300).await.expect("a run");
+        let (connections, operations) = (finished.total.connections, finished.total.operations);
+        assert!(connections.all_well(), "{connections:?}");
+        assert_eq!(operations.failures(), 0, "{operations:?}");
+        assert!(operations.completed >= 5, "{operations:?}");
+        assert_eq!(operations.bytes_received, 70_000 * operations.completed);
+    }
+
+    #[tokio::test]
+    async fn what_is_lost_is_not_replaced() {
+        // The first connection sees whether anybody is there.
+        for (how, reason) in [
+            ("close", "closed by the server"),
+            ("reset", "connection reset"),
+        ] {
+            let (lost, losses) = mpsc::channel();
+            let server = serve(move |mut stream| {
+                let _ = stream.set_read_timeout(Some(Duration::from_millis(20)));
+                let _ = stream.write_all(b"hello");
+                listen_only(&stream);
+                if how == "reset" {
+                    reset(&stream);
+                }
+                let _ = lost.send(());
+            });
+            let (finished, _) = load("hold -c 5", server, 300).await.expect("a run");
+            let connections = finished.total.connections;
+            assert_eq!(connections.failed[reason], 5, "{connections:?}");
+            assert_eq!(connections.started, 5, "{connections:?}");
+            assert_eq!(losses.iter().take(6).count(), 6);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_does_not_come_back_is_a_lost_connection() {
+        let stall = serve(|stream| listen_only(&stream));
+        let wrong = serve(|stream| echo(&stream, usize::MAX, |bytes| bytes[0] ^= 1));
+        let unasked = serve(|mut stream| {
+            let _ = stream.write_all(b"hello");
+            listen_only(&stream);
+        });
+        for (server, reason, operations) in [
+            (stall, "timed out", 3..=3),
+            (wrong, "wrong bytes", 3..=3),
+            // The first message may already be on its way.
+            (unasked, "wrong bytes", 0..=3),
+        ] {
+            let arguments = "hold -c 3 --echo-every 300ms --timeout 200ms";
+            let (finished, _) = load(arguments, server, 1500).await.expect("a run");
+            let connections = finished.total.connections;
+            assert_eq!(connections.failed[reason], 3, "{connections:?}");
+            let failed = finished.total.operations.failures();
+            assert!(operations.contains(&failed), "{reason}: {failed}");
         }
     }
 }

@@ -289,3 +289,154 @@ fn failure(error: &hyper::Error) -> Failure {
         None => Failure::Other(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader, Write},
+        net::TcpStream,
+    };
+
+    use super::*;
+    use crate::{
+        run::Finished,
+        testing::{listen_only, load, reset, serve},
+    };
+
+    /// Reads requests without a body, and writes this answer to each, so often.
+    async fn answered(answer: &'static str, often: usize, arguments: &str) -> Finished {
+        let server = serve(move |stream| {
+            let mut lines = BufReader::new(&stream).lines();
+            for _ in 0..often {
+                if !lines.by_ref().flatten().any(|line| line.is_empty()) {
+                    return;
+                }
+                let _ = (&stream).write_all(answer.as_bytes());
+            }
+        });
+        let arguments = format!("http -c 2 {arguments}");
+        load(&arguments, server, 150).await.expect("a run").0
+    }
+
+    #[tokio::test]
+    async fn answers() {
+        let kept = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
+        let finished = answered(kept, usize::MAX, "").await;
+        let (operations, connections) = (finished.total.operations, finished.total.connections);
+        assert!(
+            operations.all_well() && operations.completed > 2,
+            "{operations:?}"
+        );
+        assert_eq!(operations.bytes_received, 3 * operations.completed);
+        assert_eq!(connections.started, 2);
+    }
+
+    #[tokio::test]
+    async fn a_server_may_close_after_its_answer() {
+        for answer in [
+            "HTTP/1.0 200 OK\r\n\r\nabc",
+            "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
+        ] {
+            for pace in ["", "--rate 100"] {
+                let finished = answered(answer, 1, pace).await;
+                let (operations, connections) =
+                    (finished.total.operations, finished.total.connections);
+                // A connection may take a second: the kernel has just closed one from the same port.
+                assert_eq!(operations.failures(), 0, "{operations:?}");
+                assert!(operations.completed > 1, "{operations:?}");
+                assert!(
+                    connections.completed >= operations.completed,
+                    "{connections:?}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_that_are_none() {
+        for (answer, often, reason) in [
+            (
+                "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n",
+                9999,
+                "status 404",
+            ),
+            (
+                "HTTP/1.1 302 There\r\nContent-Length: 0\r\n\r\n",
+                1,
+                "status 302",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc",
+                1,
+                "closed before the answer",
+            ),
+            ("HTTP/1.1 200 OK\r\nConte", 1, "closed before the answer"),
+            ("", 1, "closed before the answer"),
+            (
+                "abc\r\n\r\n",
+                1,
+                "not HTTP/1.1: invalid HTTP version parsed",
+            ),
+        ] {
+            let finished = answered(answer, often, "").await;
+            let operations = finished.total.operations;
+            assert_eq!(operations.completed, 0, "{answer}");
+            assert!(
+                operations
+                    .failed
+                    .get(reason)
+                    .is_some_and(|count| *count > 1),
+                "{answer}: {operations:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn servers_that_say_nothing() {
+        let stall: fn(&TcpStream) = |stream| listen_only(stream);
+        for (behave, reason) in [
+            (stall, "timed out"),
+            (
+                |stream| {
+                    // Not before the request.
+                    let _ = BufReader::new(stream).read_line(&mut String::new());
+                    reset(stream);
+                },
+                "connection reset",
+            ),
+        ] {
+            let server = serve(move |stream| behave(&stream));
+            let arguments = "http -c 2 --timeout 100ms";
+            let (finished, _) = load(arguments, server, 600).await.expect("a run");
+            let operations = finished.total.operations;
+            assert_eq!(operations.completed, 0);
+            assert!(operations.failed[reason] > 0, "{operations:?}");
+        }
+    }
+
+    #[test]
+    fn headers_of_the_command_line() {
+        let texts = ["A: b".to_owned(), "a:c: d ".into(), "Host: x".into()];
+        let found = headers(&texts).expect("headers");
+        let values: Vec<_> = found.get_all("a").iter().collect();
+        assert_eq!(values, ["b", "c: d"]);
+        for text in ["a", ": b", "a b: c", "a: b\r\nc: d", "Content-Length: 1"] {
+            assert!(headers(&[text.to_owned()]).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        for (target, tls, expected) in [
+            ("http://127.0.0.1/", false, "127.0.0.1"),
+            ("http://127.0.0.1:443/", false, "127.0.0.1:443"),
+            ("127.0.0.1:443", true, "127.0.0.1"),
+            ("https://[::1]/", false, "[::1]"),
+            ("[::1]:8000", false, "[::1]:8000"),
+            ("unix:/x", false, "localhost"),
+        ] {
+            let target = Target::parse(target).expect(target);
+            assert_eq!(host(&target, tls), expected);
+        }
+    }
+}

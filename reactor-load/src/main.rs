@@ -1,5 +1,6 @@
 //! `reactor-load`: many connections to a socket server, and how it does under them.
 
+mod answer;
 mod bottleneck;
 mod cli;
 mod compare;
@@ -24,6 +25,8 @@ mod sources;
 mod start_at;
 mod stream;
 mod target;
+#[cfg(test)]
+mod testing;
 mod udp;
 mod workers;
 

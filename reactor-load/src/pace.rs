@@ -7,6 +7,9 @@ use std::{
 
 use crate::workers::Worker;
 
+/// The event loop's timers end at a whole millisecond after their time.
+const TICK: Duration = Duration::from_millis(1);
+
 /// What decides when the next operation begins.
 #[derive(Clone, Copy, Debug)]
 pub enum Pace {
@@ -62,6 +65,18 @@ impl Pace {
     }
 }
 
+/// When an operation was due whose timer was late by a tick: that is no latency of the server. What is more than a tick is counted,
+/// and no operation crosses an edge of the measured time.
+fn without_tick(due: Instant, now: Instant, edges: [Instant; 2]) -> Instant {
+    let shifted = now.clamp(due, due + TICK);
+    let crosses = |edge: Instant| due < edge && edge <= shifted;
+    if edges.into_iter().any(crosses) {
+        due
+    } else {
+        shifted
+    }
+}
+
 struct Times {
     next: Instant,
     period: Duration,
@@ -81,11 +96,18 @@ impl Due {
             None => (!self.worker.is_over()).then(Instant::now),
             Some(times) => {
                 let due = times.next;
+                let waits = due > Instant::now();
                 if !self.worker.sleep_until(due).await {
                     return None;
                 }
                 times.next = due.checked_add(times.period)?;
-                Some(due)
+                Some(if waits {
+                    let schedule = &self.worker.schedule;
+                    let edges = [schedule.measured_from, schedule.until];
+                    without_tick(due, Instant::now(), edges)
+                } else {
+                    due
+                })
             }
         }
     }
@@ -120,6 +142,30 @@ impl Drop for Due {
             self.worker
                 .shard
                 .not_sent(u64::try_from(missed).unwrap_or(u64::MAX));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_of_the_timer_is_no_latency() {
+        let due = Instant::now();
+        let after = |microseconds| due + Duration::from_micros(microseconds);
+        for (now, edges, expected) in [
+            (0, [0, 9000], 0),
+            (400, [0, 9000], 400),
+            (1000, [0, 9000], 1000),
+            (5000, [0, 9000], 1000),
+            // The begin and the end of the measured time.
+            (400, [300, 9000], 0),
+            (400, [0, 400], 0),
+            (400, [0, 401], 400),
+        ] {
+            let found = without_tick(due, after(now), edges.map(after));
+            assert_eq!(found, after(expected), "{now} {edges:?}");
         }
     }
 }

@@ -1,6 +1,8 @@
-//! Processor time: getrusage(2).
+//! Processor time: getrusage(2), proc_stat(5).
 
 use std::time::Duration;
+
+use procfs::{CurrentSI, KernelStats};
 
 /// That the calling thread has used.
 pub fn of_thread() -> Duration {
@@ -19,4 +21,11 @@ fn of(whom: libc::c_int) -> Duration {
         )
     };
     duration(usage.ru_utime) + duration(usage.ru_stime)
+}
+
+/// That all processors of this machine together had left since it started. Nothing where the kernel does not tell.
+pub fn idle() -> Option<Duration> {
+    let statistics = KernelStats::current().ok()?;
+    let waits = statistics.total.iowait_duration().unwrap_or_default();
+    Some(statistics.total.idle_duration() + waits)
 }

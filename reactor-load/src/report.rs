@@ -104,12 +104,19 @@ pub struct Second {
     pub lateness: f64,
     /// The share of a processor that our busiest thread used.
     pub busiest_thread: f64,
+    /// The share of all processors of this machine that all our threads used.
+    #[serde(default)]
+    pub our_share: f64,
+    /// The share of all processors of this machine that nobody used; nothing where the kernel does not tell.
+    #[serde(default)]
+    pub machine_idle: Option<f64>,
 }
 
 impl Second {
     pub fn of(interval: &Interval) -> Self {
         let length = interval.length.as_secs_f64();
         let busiest = interval.processor.iter().max().copied();
+        let ours: Duration = interval.processor.iter().sum();
         Self {
             at: interval.from.as_secs_f64(),
             length,
@@ -119,6 +126,11 @@ impl Second {
             latency: Latency::of(&interval.record.latency),
             lateness: microseconds(interval.record.lateness),
             busiest_thread: busiest.unwrap_or_default().as_secs_f64() / length,
+            our_share: ours.as_secs_f64() / length / interval.processors as f64,
+            machine_idle: interval.idle.map(|idle| {
+                let all = length * interval.processors as f64;
+                (idle.as_secs_f64() / all).min(1.0)
+            }),
         }
     }
 }

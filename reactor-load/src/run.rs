@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     rc::Rc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -10,6 +11,7 @@ use tokio::time;
 
 use crate::{
     interrupt,
+    processor_time,
     record::Record,
     workers::{self, Running, Schedule, Stop, Worker},
 };
@@ -31,6 +33,10 @@ pub struct Interval {
     pub open: u64,
     /// The processor time of each of our threads meanwhile.
     pub processor: Vec<Duration>,
+    /// Of this machine.
+    pub processors: usize,
+    /// What all of them had left meanwhile, if the kernel tells.
+    pub idle: Option<Duration>,
 }
 
 /// A run that is over.
@@ -106,6 +112,10 @@ where
             }
         }
     }
+    if !stop.is_stopped() {
+        // Connections may all have ended for good, before the time is over.
+        measured.until(Instant::now().min(schedule.until), observer);
+    }
     Ok(measured.finish(interrupted))
 }
 
@@ -116,6 +126,8 @@ struct Measured<'a> {
     /// Up to here they are taken.
     from: Instant,
     processor: Vec<Duration>,
+    processors: usize,
+    idle: Option<Duration>,
     /// Connections that were open when it was looked last, before they ended with the run.
     open: u64,
     intervals: Vec<Interval>,
@@ -129,6 +141,8 @@ impl<'a> Measured<'a> {
             begin,
             from: begin,
             processor: processor(running),
+            processors: thread::available_parallelism().map_or(1, usize::from),
+            idle: processor_time::idle(),
             open: 0,
             intervals: Vec::new(),
             total: Record::new(),
@@ -138,6 +152,10 @@ impl<'a> Measured<'a> {
     /// What is used before the measured time does not count.
     fn warm(&mut self) {
         self.processor = processor(self.running);
+        // The kernel takes long to say it on a large machine.
+        if self.begin.saturating_duration_since(Instant::now()) <= 2 * LOOK {
+            self.idle = processor_time::idle();
+        }
     }
 
     fn open_now(&self) -> u64 {
@@ -158,6 +176,7 @@ impl<'a> Measured<'a> {
             return;
         }
         let (before, after) = (std::mem::take(&mut self.processor), processor(self.running));
+        let idle = processor_time::idle();
         let interval = Interval {
             from: self.from - self.begin,
             length: now - self.from,
@@ -168,7 +187,12 @@ impl<'a> Measured<'a> {
                 .zip(before)
                 .map(|(after, before)| after.saturating_sub(before))
                 .collect(),
+            processors: self.processors,
+            idle: idle
+                .zip(self.idle)
+                .map(|(idle, before)| idle.saturating_sub(before)),
         };
+        self.idle = idle;
         self.processor = after;
         self.from = now;
         self.total.add(&interval.record);

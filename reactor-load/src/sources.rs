@@ -38,15 +38,15 @@ impl Sources {
 
     /// A socket that begins to connect; `EADDRNOTAVAIL` when the ports of all are used up.
     pub fn connect(&self, to: SocketAddr) -> io::Result<Socket> {
-        self.from_each(|source| connect_from(source, to))
+        self.try_each(|source| connect_from(source, to))
     }
 
     /// A socket for datagrams to one place; `EADDRNOTAVAIL` when the ports of all are used up.
     pub fn connect_datagrams(&self, to: SocketAddr) -> io::Result<Socket> {
-        self.from_each(|source| connect_datagrams_from(source, to))
+        self.try_each(|source| connect_datagrams_from(source, to))
     }
 
-    fn from_each(
+    fn try_each(
         &self,
         connect: impl Fn(Option<IpAddr>) -> io::Result<Socket>,
     ) -> io::Result<Socket> {

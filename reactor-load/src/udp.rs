@@ -351,3 +351,137 @@ impl Talk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{net, thread};
+
+    use super::*;
+    use crate::{execute::Failed, testing};
+
+    /// Answers each datagram with those that `answers` makes of it.
+    fn serve(mut answers: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> SocketAddr {
+        let socket = net::UdpSocket::bind(("127.0.0.1", 0)).expect("a port");
+        let address = socket.local_addr().expect("an address");
+        thread::spawn(move || {
+            let mut datagram = vec![0; 65_536];
+            while let Ok((length, from)) = socket.recv_from(&mut datagram) {
+                for answer in answers(&datagram[..length]) {
+                    let _ = socket.send_to(&answer, from);
+                }
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn datagrams_come_back() {
+        let server = serve(|datagram| vec![datagram.to_vec()]);
+        for arguments in [
+            "-c 3",
+            "-c 3 --pipeline 8 --size 16",
+            "-c 2 --size 65507",
+            "-c 2 --rate 100",
+        ] {
+            let arguments = format!("udp {arguments}");
+            let (finished, notes) = testing::load(&arguments, server, 100).await.expect("a run");
+            let operations = finished.total.operations;
+            assert!(operations.completed > 0, "{operations:?}");
+            assert_eq!(operations.failures(), 0, "{operations:?}");
+            assert!(notes.is_empty(), "{notes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn odd_answers_are_told_apart() {
+        // Of each four: none, two, one of other bytes, one of another socket.
+        let mut count = 0;
+        let server = serve(move |datagram| {
+            count += 1;
+            let mut answer = datagram.to_vec();
+            match count % 4 {
+                0 => vec![],
+                1 => vec![answer.clone(), answer],
+                2 => {
+                    *answer.last_mut().expect("a byte") ^= 1;
+                    vec![answer]
+                }
+                _ => {
+                    answer[7] ^= 1;
+                    vec![answer, b"?".to_vec()]
+                }
+            }
+        });
+        let arguments = "udp -c 1 --timeout 10ms";
+        let (finished, notes) = testing::load(arguments, server, 800).await.expect("a run");
+        let operations = finished.total.operations;
+        for reason in ["timed out", "wrong bytes"] {
+            assert!(operations.failed[reason] > 0, "{operations:?}");
+        }
+        assert!(operations.completed > 0, "{operations:?}");
+        for what in ["more than once", "no datagram of their socket"] {
+            assert!(notes.iter().any(|note| note.contains(what)), "{notes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_may_come_late() {
+        let mut before = Vec::new();
+        let server = serve(move |datagram| vec![std::mem::replace(&mut before, datagram.to_vec())]);
+        let arguments = "udp -c 1 --timeout 10ms";
+        let (finished, notes) = testing::load(arguments, server, 200).await.expect("a run");
+        assert_eq!(finished.total.operations.completed, 0);
+        assert!(
+            notes.iter().any(|note| note.contains("given up")),
+            "{notes:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn nobody_listens() {
+        let gone = net::UdpSocket::bind(("127.0.0.1", 0)).expect("a port");
+        let address = gone.local_addr().expect("an address");
+        drop(gone);
+        let outcome = testing::load("udp", address, 100).await;
+        assert!(
+            matches!(&outcome, Err(Failed::Begin(reason)) if reason.ends_with("refused")),
+            "{outcome:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_server_that_goes_refuses() {
+        let socket = net::UdpSocket::bind(("127.0.0.1", 0)).expect("a port");
+        let address = socket.local_addr().expect("an address");
+        thread::spawn(move || {
+            let mut datagram = [0; 100];
+            for _ in 0..10 {
+                if let Ok((length, from)) = socket.recv_from(&mut datagram) {
+                    let _ = socket.send_to(&datagram[..length], from);
+                }
+            }
+        });
+        let (finished, _) = testing::load("udp -c 2", address, 200)
+            .await
+            .expect("a run");
+        let operations = finished.total.operations;
+        assert_eq!(operations.completed, 9, "{operations:?}");
+        assert!(
+            operations.failed["connection refused"] > 0,
+            "{operations:?}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be() {
+        for arguments in ["--size 15", "--size 65508", "--tls"] {
+            let words = ["reactor-load", "udp", "127.0.0.1:1"].into_iter();
+            let words = words.chain(arguments.split(' '));
+            let command = <crate::cli::Cli as clap::Parser>::parse_from(words).command;
+            let crate::cli::Command::Udp(load) = command else {
+                panic!("{arguments}");
+            };
+            assert!(check(&load).is_err(), "{arguments}");
+        }
+    }
+}
