@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     cli::{Cli, Command, Compare, Load},
     execute::{Failed, execute},
-    exit, interrupt, output,
+    exit, fail, interrupt, output,
     report::Report,
 };
 use summary::{Summary, lost};
@@ -75,7 +75,9 @@ pub fn compare(compare: &Compare) -> Result<ExitCode, Failed> {
     };
     comparison.run_rounds(&command)?;
     comparison.summary = summary::summarize(&comparison.servers);
-    comparison.write(compare.json.as_deref())?;
+    if let Err(reason) = comparison.write(compare.json.as_deref()) {
+        return Ok(fail(&reason, exit::NOT_WELL));
+    }
     Ok(ExitCode::from(comparison.exit_code()))
 }
 
@@ -98,19 +100,18 @@ impl Comparison {
         Ok(())
     }
 
-    fn write(&self, json: Option<&Path>) -> Result<(), Failed> {
+    fn write(&self, json: Option<&Path>) -> Result<(), String> {
         let table = summary::table(&self.servers, &self.summary);
         let standard_output = Path::new("-");
         if json == Some(standard_output) {
             // So that the other is nothing but JSON.
             eprint!("{table}");
         } else {
-            output::save(standard_output, &table).map_err(Failed::Begin)?;
+            output::save(standard_output, &table)?;
         }
         if let Some(file) = json {
-            let text = serde_json::to_string_pretty(self)
-                .map_err(|error| Failed::Begin(error.to_string()))?;
-            output::save(file, &(text + "\n")).map_err(Failed::Begin)?;
+            let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
+            output::save(file, &(text + "\n"))?;
         }
         Ok(())
     }

@@ -86,6 +86,10 @@ impl Connector {
                 if let Some(error) = stream.take_error()? {
                     return Err(error.into());
                 }
+                // A port that nobody listens on may become the connection's own, which then answers itself, and never wrongly.
+                if stream.local_addr()? == *address {
+                    return Err(Failure::Refused);
+                }
                 Raw::Tcp(stream)
             }
             (Place::Unix(path), _) => Raw::Unix(connect_unix(path).await?),

@@ -1,6 +1,6 @@
 //! The figures of several servers next to each other.
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
 
 use super::Compared;
@@ -179,6 +179,8 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 pub fn table(servers: &[Compared], summaries: &[Summary]) -> String {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.remove_style(TableComponent::HorizontalLines);
+    table.remove_style(TableComponent::MiddleIntersections);
     let mut header = vec![String::new()];
     for (index, server) in servers.iter().enumerate() {
         header.push(server.label.clone());
