@@ -58,11 +58,14 @@ impl Chart<'_> {
             ""
         };
         let id = self.id;
+        let has_head = self.series.len() > 1 || self.mark.is_some();
+        let cut = if has_head { 0.0 } else { TOP - 12.0 };
         let mut svg = format!(
             "<figure>\n<figcaption>{}{scale}</figcaption>\n\
-             <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-labelledby=\"{id}-title {id}-desc\">\n\
+             <svg viewBox=\"0 {cut} {WIDTH} {}\" role=\"img\" aria-labelledby=\"{id}-title {id}-desc\">\n\
              <title id=\"{id}-title\">{}</title>\n<desc id=\"{id}-desc\">{}</desc>\n",
             escape(self.title),
+            HEIGHT - cut,
             escape(self.title),
             escape(self.description)
         );

@@ -17,6 +17,8 @@ pub struct Progress {
     wanted: u32,
     schedule: Schedule,
     failed: u64,
+    /// As it is shown: asked many times a second, drawn when it changes.
+    shown: String,
 }
 
 impl Progress {
@@ -39,13 +41,18 @@ impl Progress {
             wanted: load.connections,
             schedule: *schedule,
             failed: 0,
+            shown: String::new(),
         }
     }
 
     pub fn warming(&mut self, open: u64) {
         if !self.line.is_hidden() {
             let connecting = Instant::now() < self.schedule.begin + self.schedule.ramp;
-            self.line.set_message(before(connecting, open, self.wanted));
+            let text = before(connecting, open, self.wanted);
+            if text != self.shown {
+                self.line.set_message(text.clone());
+                self.shown = text;
+            }
         }
     }
 

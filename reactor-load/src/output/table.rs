@@ -255,3 +255,70 @@ fn paragraph(text: &mut String, first: &str, words: &str) {
     text.push_str(line.trim_end());
     text.push('\n');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::sample;
+
+    #[test]
+    fn no_line_is_wider_than_a_terminal() {
+        let (mut report, _) = sample::run(3);
+        sample::with_server(&mut report, 3);
+        report.settings.rate = Some(1e9);
+        report.settings.connections = 1_000_000;
+        report.settings.pipeline = 1024;
+        report.settings.tls = true;
+        report.interrupted = true;
+        let counts = &mut report.operations;
+        counts
+            .failed
+            .insert("TLS: a reason of many words ".repeat(5), 1 << 40);
+        counts.not_sent = u64::from(u32::MAX);
+        counts.unfinished = u64::from(u32::MAX);
+        report.limits.push("word ".repeat(50));
+        report.notes.push("note ".repeat(50));
+        let table = table(&report);
+        for line in table.lines() {
+            assert!(line.chars().count() <= WIDTH, "{line}");
+            assert_eq!(line, line.trim_end());
+        }
+        assert!(table.contains("of 3.00 s: ended early by Ctrl-C"));
+        assert!(table.contains("4,294,967,295 unfinished, 4,294,967,295 not"));
+        assert!(table.contains("\nLimit         word word"));
+        assert!(table.contains("\n              note note"));
+        assert!(table.contains("12.1 KiB a connection"));
+        assert!(table.contains("30.0 MiB first, 31.0 MiB peak, 31.0 MiB last (RSS)"));
+    }
+
+    #[test]
+    fn figures_stand_below_their_names() {
+        let (report, _) = sample::run(3);
+        let table = table(&report);
+        let mut lines = table
+            .lines()
+            .skip_while(|line| !line.starts_with("Latency"));
+        let (head, row) = (lines.next().unwrap(), lines.next().unwrap());
+        assert_eq!(head.len(), row.len());
+        assert!(head.ends_with("p99.9       max"), "{head}");
+    }
+
+    #[test]
+    fn what_few_operations_do_not_tell_is_not_shown() {
+        let (mut report, _) = sample::run(3);
+        if let Some(latency) = &mut report.latency {
+            latency.count = 999;
+        }
+        let text = table(&report);
+        assert!(text.contains("too few operations to tell"), "{text}");
+        report.latency = None;
+        assert!(table(&report).contains("nothing was completed"));
+    }
+
+    #[test]
+    fn a_server_cannot_command_the_terminal() {
+        let (mut report, _) = sample::run(1);
+        report.operations.failed.insert("a\x1b[2Jb\r".into(), 1);
+        assert!(!table(&report).contains(|char: char| char.is_control() && char != '\n'));
+    }
+}
