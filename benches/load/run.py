@@ -167,7 +167,8 @@ def soak(bench, interpreters):
                 else:
                     bound = first + (max(first * MEMORY_NOISE, 1) if unit > 1 else 0)
                 if last > bound:
-                    wrong.append(f"{what} grow")
+                    each = (last - first) * unit / max(report["operations"]["completed"] * 2 / 3, 1)
+                    wrong.append(f"{what} grow" + (f", {each:,.0f} bytes a connection" if load == "connect" and unit > 1 else ""))
             if wrong:
                 bench.complain(f"{who}, {name}, {load}: {'; '.join(wrong)}")
             cells += ["-"] * (3 - len(cells))
