@@ -299,7 +299,7 @@ mod tests {
         for counted in [true, false] {
             let failed = counts(counted, |operation| operation.fail(&Failure::Reset));
             assert_eq!((failed.started, failed.failures()), (1, 1), "{counted}");
-            let dropped = counts(counted, drop);
+            let dropped = counts(counted, |operation| drop(operation));
             assert_eq!((dropped.started, dropped.unfinished), (1, 1), "{counted}");
             assert!(!failed.all_well() && !dropped.all_well());
         }
