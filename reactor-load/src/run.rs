@@ -10,8 +10,7 @@ use std::{
 use tokio::time;
 
 use crate::{
-    interrupt,
-    processor_time,
+    interrupt, processor_time,
     record::Record,
     workers::{self, Running, Schedule, Stop, Worker},
 };

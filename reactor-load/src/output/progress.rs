@@ -120,6 +120,8 @@ mod tests {
             record,
             open: 10,
             processor: Vec::new(),
+            processors: 2,
+            idle: None,
         };
         let all = Duration::from_secs(10);
         assert_eq!(

@@ -44,6 +44,8 @@ pub fn run(seconds: u64) -> (Report, Finished) {
                 record,
                 open: 50,
                 processor: vec![Duration::from_millis(300)],
+                processors: 2,
+                idle: None,
             }
         })
         .collect();
