@@ -1,6 +1,7 @@
 //! Servers of the tests: a thread for each connection, which runs what the test wants of it. Their threads end with the program.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
     os::{fd::AsRawFd, unix::net::UnixListener},
@@ -26,7 +27,8 @@ pub struct Seen {
     pub messages: AtomicU64,
     pub bytes: AtomicU64,
     listener: Mutex<Option<TcpListener>>,
-    streams: Mutex<Vec<TcpStream>>,
+    /// Those that are served, by their numbers.
+    streams: Mutex<BTreeMap<u64, TcpStream>>,
     dead: AtomicBool,
 }
 
@@ -55,7 +57,7 @@ impl Seen {
             // SAFETY: takes no pointers; the descriptor is open until the end of the block. It ends the thread's `accept`.
             unsafe { libc::shutdown(listener.as_raw_fd(), libc::SHUT_RDWR) };
         }
-        for stream in self.streams.lock().expect("no panic").drain(..) {
+        for stream in self.streams.lock().expect("no panic").values() {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -76,7 +78,7 @@ where
             let number = ours.accepted.fetch_add(1, Ordering::SeqCst);
             let _ = stream.set_nodelay(true);
             let mut streams = ours.streams.lock().expect("no panic");
-            streams.extend(stream.try_clone());
+            streams.extend(stream.try_clone().map(|stream| (number, stream)));
             drop(streams);
             if ours.dead.load(Ordering::SeqCst) {
                 ours.die();
@@ -86,6 +88,7 @@ where
             thread::spawn(move || {
                 // A client that goes ends it; who serves wrongly says so by what the client reports.
                 let _ = handle(stream, number, &seen);
+                seen.streams.lock().expect("no panic").remove(&number);
             });
         }
     });
