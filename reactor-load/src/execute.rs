@@ -108,15 +108,13 @@ struct Follow<'a> {
 }
 
 impl Follow<'_> {
+    /// Once a second.
     fn sample(&mut self, open: u64) {
         let now = Instant::now();
-        if now >= self.next_sample {
-            self.next_sample = now + run::SECOND;
-            self.sample_now(now, open);
+        if now < self.next_sample {
+            return;
         }
-    }
-
-    fn sample_now(&mut self, now: Instant, open: u64) {
+        self.next_sample = now + run::SECOND;
         let at = match now.checked_duration_since(self.measured_from) {
             Some(since) => since.as_secs_f64(),
             None => -(self.measured_from - now).as_secs_f64(),
@@ -128,13 +126,15 @@ impl Follow<'_> {
 }
 
 impl Observer for Follow<'_> {
-    fn warming(&mut self, open: u64) {
+    fn look(&mut self, open: u64) {
         self.sample(open);
+    }
+
+    fn warming(&mut self, open: u64) {
         self.progress.warming(open);
     }
 
     fn second(&mut self, interval: &Interval) {
-        self.sample_now(Instant::now(), interval.open);
         self.progress.second(interval);
     }
 
@@ -172,7 +172,8 @@ async fn run_load(
         progress: Progress::new(load, &schedule),
         server,
         measured_from: schedule.measured_from,
-        next_sample: begin,
+        // In the middle of seconds: at the end of the last one connections end.
+        next_sample: begin + run::SECOND / 2,
     };
     let finished = prepared
         .run(threads, load.connections, schedule, &mut follow)

@@ -93,7 +93,7 @@ impl Due {
     /// Waits for the next operation; when that was due. `None` when the run is over.
     pub async fn next(&mut self) -> Option<Instant> {
         match &mut self.times {
-            None => (!self.worker.is_over()).then(Instant::now),
+            None => self.worker.now(),
             Some(times) => {
                 let due = times.next;
                 let waits = due > Instant::now();

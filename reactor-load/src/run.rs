@@ -52,6 +52,9 @@ pub struct Finished {
 
 /// Hears of each second, and may end the run.
 pub trait Observer {
+    /// Many times a second, until the run is over: so many connections are open.
+    fn look(&mut self, open: u64);
+
     /// While connections are opened, and before it is measured.
     fn warming(&mut self, open: u64);
 
@@ -102,6 +105,7 @@ where
             let now = Instant::now().min(schedule.until);
             if now < schedule.until {
                 measured.open = measured.open_now();
+                observer.look(measured.open);
             }
             if now < schedule.measured_from {
                 measured.warm();

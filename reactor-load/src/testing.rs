@@ -22,6 +22,8 @@ use crate::{
 struct Nobody;
 
 impl Observer for Nobody {
+    fn look(&mut self, _open: u64) {}
+
     fn warming(&mut self, _: u64) {}
 
     fn second(&mut self, _: &Interval) {}

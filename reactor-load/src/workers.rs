@@ -126,7 +126,13 @@ pub struct Worker {
 impl Worker {
     /// Whether nothing new is to begin.
     pub fn is_over(&self) -> bool {
-        Instant::now() >= self.schedule.until || self.stop.is_stopped()
+        self.now().is_none()
+    }
+
+    /// The time, unless nothing new is to begin. What begins then is within the run, whenever it is looked again.
+    pub fn now(&self) -> Option<Instant> {
+        let now = Instant::now();
+        (now < self.schedule.until && !self.stop.is_stopped()).then_some(now)
     }
 
     /// An operation that was due at `due`; counted if that is in the time that is measured.
