@@ -243,6 +243,7 @@ fn datagrams_that_are_wrong() {
     });
     let ended = quick("udp", &target, &["--timeout", "200ms"]);
     ended.assert_code(1);
+    assert_eq!(ended.failed("wrong bytes"), 1, "{ended:#?}");
     assert!(ended.completed() > 0, "{ended:#?}");
 }
 
