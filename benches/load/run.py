@@ -203,6 +203,7 @@ def wrk(bench, interpreters):
         with Running(path, "http_server") as running:
             place = f"http://127.0.0.1:{running.port}/"
             ours, theirs = [], []
+            # A second between runs: the server still ends the connections of the one before.
             for _ in range(rounds):
                 report = bench.load("http", place, "--connections", 50, "--threads", 2, "--duration", f"{seconds}s")
                 if report is None:

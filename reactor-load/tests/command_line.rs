@@ -195,7 +195,7 @@ fn ctrl_c_at_a_server_that_stalls() {
     wait_for("a message on each", || {
         (server.seen.messages() == 5).then_some(())
     });
-    // A second one changes nothing.
+    // A second one changes nothing. If it came too soon, the kernel would make one of both.
     run.signal(libc::SIGINT);
     thread::sleep(Duration::from_millis(50));
     run.signal(libc::SIGINT);
